@@ -1,0 +1,64 @@
+"""Time as FHIR writes it, read into aware datetimes; ages in days.
+
+The core never asks the machine for the time: the instant of evaluation is an argument named ``at``.
+Floor: vocabulary.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?\Z")
+_DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?\Z")
+_NOON = time(12, 0)
+
+
+def parse_moment(text: str, zone: tzinfo = UTC) -> datetime | None:
+    """Read a FHIR date, dateTime or instant; None when it is none of them.
+
+    A date without time is 12:00 in `zone` (knowledge.md 9.9). A year or a year and month stand for their first day:
+    use `is_exact_day` where that is not good enough. A time without offset is read in `zone`.
+
+    >>> parse_moment("2026-01-31").isoformat()
+    '2026-01-31T12:00:00+00:00'
+    >>> parse_moment("soon") is None
+    True
+    """
+    try:
+        if match := _DATE.match(text):
+            year, month, day = match.groups()
+            return datetime.combine(date(int(year), int(month or 1), int(day or 1)), _NOON, zone)
+        if _DATETIME.match(text):
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    except ValueError:
+        return None
+    return None
+
+
+def is_exact_day(text: str) -> bool:
+    """Tell whether a FHIR date or dateTime names at least a day.
+
+    >>> is_exact_day("2026-01"), is_exact_day("2026-01-31"), is_exact_day("2026-01-31T08:00:00Z")
+    (False, True, True)
+    """
+    return len(text) >= 10
+
+
+def days_between(earlier: datetime, later: datetime) -> float:
+    """Days from `earlier` to `later`, fractions included; negative when `earlier` lies in the future.
+
+    >>> days_between(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, 12, tzinfo=UTC))
+    2.5
+    """
+    return (later - earlier) / timedelta(days=1)
+
+
+def completed_years(birth: date, at: datetime) -> int:
+    """Age in completed years on the calendar day of `at`.
+
+    >>> completed_years(date(1950, 3, 1), datetime(2026, 2, 28, tzinfo=UTC))
+    75
+    """
+    return at.year - birth.year - ((at.month, at.day) < (birth.month, birth.day))

@@ -1,0 +1,271 @@
+"""Facts: the flat, typed statements that rules match, and the register of every kind of fact there is.
+
+A fact has a kind and fields. A field is text out of a fixed list, free text, a number or a truth value; None means
+"not known" and is never met nor not met. Numbers are finite and quantized, so that comparing them plainly is comparing
+with the tolerance of knowledge.md 0.3 and both matchers read the same number.
+`KINDS` is the contract between `derive` (fills facts), rule files (name facts) and both matchers.
+Floor: vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from cds_rules.vocabulary.chart import Source
+
+Value = str | float | bool | None
+FieldType = Literal["number", "flag", "text"]
+_DOMAINS = ("patient", "conditions", "medications", "labs", "vitals", "procedures", "orders")
+
+DOMAINS: tuple[str, ...] = _DOMAINS
+"""The parts of a record that can be delivered or missing as a whole; prefetch keys feed them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a kind of fact: its type, its unit ("" for none), its allowed words (empty: any), and its meaning."""
+
+    type: FieldType
+    meaning: str
+    unit: str = ""
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of fact: its fields and the domains of the record without which its absence says nothing."""
+
+    meaning: str
+    fields: Mapping[str, Field]
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A statement a rule can match, with the places in the record it rests on."""
+
+    kind: str
+    fields: Mapping[str, Value]
+    sources: tuple[Source, ...] = ()
+
+
+def quantized(number: float) -> float:
+    """Cut a number to what both matchers read alike: nine decimals, no exponent.
+
+    Raises:
+        ValueError: not finite, or beyond 1e12.
+
+    >>> quantized(0.1 + 0.2), quantized(0.00001), quantized(-0.0)
+    (0.3, 0.0, 0.0)
+    """
+    if not math.isfinite(number) or abs(number) > 1e12:
+        raise ValueError("a fact holds finite numbers up to 1e12")
+    return round(number, 9 if abs(number) >= 1e-4 else 4) + 0.0
+
+
+def fact(kind: str, *sources: Source, **fields: Value) -> Fact:
+    """Build a fact of a registered kind; fields that are not named are None.
+
+    Raises:
+        KeyError: no such kind or field.
+        TypeError, ValueError: a value that does not fit its field.
+    """
+    declared = KINDS[kind].fields
+    for name in fields:
+        if name not in declared:
+            raise KeyError(f"{kind} has no field {name}")
+    return Fact(kind, {name: _fitting(kind, name, fields.get(name)) for name in declared}, sources)
+
+
+def _fitting(kind: str, name: str, value: Value) -> Value:
+    if value is None:
+        return None
+    declared = KINDS[kind].fields[name]
+    if declared.type == "number":
+        if isinstance(value, str | bool):
+            raise TypeError(f"{kind}.{name} is a number")
+        return quantized(value)
+    if declared.type == "flag":
+        if not isinstance(value, bool):
+            raise TypeError(f"{kind}.{name} is true or false")
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"{kind}.{name} is text")
+    if declared.words and value not in declared.words:
+        raise ValueError(f"{kind}.{name} is one of {', '.join(declared.words)}")
+    return value
+
+
+HOOKS = ("patient-view", "order-select", "order-sign", "encounter-start", "encounter-discharge", "medication-refill")
+TIERS = ("OK", "G3a", "G3b", "G4", "G5", "AKI", "DIALYSIS", "UNKNOWN")
+LABS = (
+    "creatinine", "egfr", "cystatin_c", "magnesium", "potassium", "sodium", "calcium", "albumin", "ck", "tsh",
+    "vitamin_d_25oh", "qtc", "bun", "sbp", "hr", "rr", "weight", "height",
+)  # fmt: skip
+TESTS = ("magnesium", "creatinine", "bmp", "cmp", "ck", "tsh", "calcium", "ecg", "vitamin-d", "other")
+
+
+def _number(meaning: str, unit: str = "") -> Field:
+    return Field("number", meaning, unit)
+
+
+def _flag(meaning: str) -> Field:
+    return Field("flag", meaning)
+
+
+def _text(meaning: str, *words: str) -> Field:
+    return Field("text", meaning, words=words)
+
+
+KINDS: Mapping[str, Kind] = {
+    "call": Kind(
+        "The call itself; exactly one.",
+        {"hook": _text("hook that was called", *HOOKS)},
+        (),
+    ),
+    "patient": Kind(
+        "The patient; exactly one.",
+        {
+            "age_years": _number("completed years", "a"),
+            "sex": _text("administrative sex", "male", "female"),
+            "pregnant": _flag("pregnant now"),
+            "postpartum": _flag("delivered within 42 days"),
+            "comfort_care": _flag("comfort, hospice or palliative-only care (knowledge.md 3.11)"),
+        },
+        ("patient",),
+    ),
+    "kidney": Kind(
+        "Kidney function (knowledge.md 3.1, 3.3); exactly one.",
+        {
+            "tier": _text("worst applicable tier", *TIERS),
+            "impaired": _flag("tier is G3b, G4, G5, AKI or DIALYSIS"),
+            "severe": _flag("tier is G4, G5, AKI or DIALYSIS"),
+            "egfr": _number("chosen eGFR, rounded half up", "mL/min/{1.73_m2}"),
+            "egfr_age_days": _number("age of the chosen eGFR", "d"),
+            "aki_stage": _number("KDIGO stage, 0 without AKI"),
+            "crcl": _number("Cockcroft-Gault creatinine clearance", "mL/min"),
+        },
+        ("patient", "labs", "conditions", "procedures"),
+    ),
+    "magnesium": Kind(
+        "Magnesium products taken and drafted together (knowledge.md 3.9); exactly one.",
+        {
+            "focal_oral": _flag("FOCAL holds mg_oral"),
+            "heavy": _flag("FOCAL mg_oral holds a laxative or antacid"),
+            "focal_binder_only": _flag("every FOCAL mg_oral is a phosphate binder"),
+            "focal_supplement": _flag("FOCAL mg_oral holds a supplement"),
+            "focal_iv": _flag("FOCAL holds IV or IM magnesium"),
+            "focal_iv_small": _flag("every FOCAL IV order is one-time and at most 2 g"),
+            "focal_bowel_prep": _flag("FOCAL holds a magnesium bowel preparation"),
+            "focal_enema": _flag("FOCAL holds a magnesium enema"),
+            "obstetric": _flag("obstetric_mg (3.11)"),
+            "total_mg": _number("elemental magnesium a day of all oral products in BOTH; unknown amounts count 0", "mg/d"),
+            "at_least": _flag("an amount is unknown: total_mg is a lower bound"),
+            "source_count": _number("products of at least 8 mg a day"),
+            "over_limit": _flag("total_mg above the supplement limit (UL) for age"),
+            "source_taken": _flag("a source of any kind is active or stopped within 3 days"),
+            "source_drafted": _flag("a draft in focus is a source of any kind"),
+            "toxicity_source": _flag("a source for 2.2: oral, preparation, enema, or IV that is not obstetric; active or stopped within 3 days"),
+            "focal_start_days": _number("days since the latest start of the FOCAL oral products", "d"),
+        },
+        ("medications", "conditions"),
+    ),
+    "toxicity": Kind(
+        "Signs that fit magnesium excess (knowledge.md 3.10); exactly one.",
+        {
+            "present": _flag("toxicity_present"),
+            "specific_major": _flag("at least one specific major sign"),
+            "major": _flag("at least one major sign, specific or not"),
+            "oldest_sign_days": _number("age of the oldest qualifying sign", "d"),
+        },
+        ("vitals", "conditions"),
+    ),
+    "lab": Kind(
+        "The latest usable result of each laboratory key; for potassium the latest that is not hemolyzed.",
+        {
+            "code": _text("laboratory key; calcium is corrected or ionized as in 3.5, egfr the chosen one", *LABS),
+            "value": _number("in the canonical unit of 3.4"),
+            "age_days": _number("age of the result", "d"),
+            "flag": _text("against the limits of 3.5 and 3.6 or the lab's own; None for a bound that says nothing", "low", "normal", "high"),
+            "ratio": _number("CK divided by its upper limit, unrounded"),
+            "hemolyzed": _flag("hemolyzed specimen"),
+            "since_magnesium": _flag("drawn on or after the (latest) start of the FOCAL magnesium products"),
+            "since_diuretic": _flag("drawn on or after the start of the earliest implicated diuretic; true in order hooks"),
+            "since_statin": _flag("drawn on or after the start of the statin; true in order hooks"),
+        },
+        ("labs",),
+    ),
+    "medication": Kind(
+        "A medication of the record or a draft, one fact for each class it belongs to.",
+        {
+            "class": _text("class of knowledge.md 5.1"),
+            "ingredient": _text("first ingredient"),
+            "state": _text("active, stopped or draft", "active", "stopped", "draft"),
+            "focal": _flag("belongs to FOCAL"),
+            "route": _text("route"),
+            "start_days": _number("days since the start", "d"),
+            "stopped_days": _number("days since it was stopped", "d"),
+            "dose_mg": _number("milligrams a day of the ingredient", "mg/d"),
+            "prn": _flag("taken as needed"),
+            "renewal": _flag("a draft that only renews or replaces an active order of the same ingredient"),
+        },
+        ("medications",),
+    ),
+    "condition": Kind(
+        "An active condition that counts (knowledge.md 4.3).",
+        {
+            "key": _text("condition key of 5.3"),
+            "age_days": _number("days since it was recorded or began, whichever is later; none: long ago", "d"),
+            "confirmed": _flag("not provisional, differential or unconfirmed"),
+        },
+        ("conditions",),
+    ),
+    "symptom": Kind(
+        "A reported symptom or sign (knowledge.md 5.4, 3.11).",
+        {
+            "key": _text("symptom key of 5.4"),
+            "age_days": _number("days since it was last recorded", "d"),
+            "onset_days": _number("days since onset", "d"),
+            "cramp": _flag("true_muscle_cramp"),
+            "gut": _flag("diarrhea, bloating, nausea, abdominal cramp, or a cramp record at abdomen or stomach"),
+            "after_magnesium": _flag("not before the start of an active mg_oral product"),
+            "after_diuretic": _flag("a true muscle cramp whose onset is not before the start of an active diuretic"),
+            "statin_period": _flag("statin-period muscle symptom (3.11)"),
+            "severe_deficiency": _flag("severe_deficiency_sign (3.11)"),
+        },
+        ("conditions", "labs", "medications"),
+    ),
+    "order": Kind(
+        "A test that is already ordered.",
+        {
+            "test": _text("test", *TESTS),
+            "state": _text("active or draft", "active", "draft"),
+        },
+        ("orders",),
+    ),
+    "renal-risk": Kind(
+        "A risk factor for impaired kidneys (renal_risk_factor, 3.1), one fact each.",
+        {"key": _text("condition key or medication class")},
+        ("conditions", "medications"),
+    ),
+    "deficiency-risk": Kind(
+        "A risk for magnesium deficiency (mg_risk, 3.9b), one fact each.",
+        {
+            "key": _text("medication class or condition key"),
+            "diuretic": _flag("a loop or thiazide diuretic"),
+        },
+        ("conditions", "medications"),
+    ),
+    "interaction": Kind(
+        "A row of table 2.25 that applies to a statin and a partner in BOTH.",
+        {
+            "statin": _text("statin"),
+            "partner": _text("partner drug"),
+            "effect": _text("what the row says", "contra", "avoid", "cap"),
+        },
+        ("medications",),
+    ),
+}

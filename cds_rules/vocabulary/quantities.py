@@ -1,0 +1,40 @@
+"""Formatting of quantities for people: numbers with no more digits than they carry, ages, rounding half up.
+
+Floor: vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def half_up(number: float) -> int:
+    """Round half up to a whole number, absorbing 1e-9 of noise (knowledge.md 0.3, 3.1).
+
+    >>> half_up(29.5), half_up(29.499999), half_up(14.4)
+    (30, 29, 14)
+    """
+    return math.floor(number + 0.5 + 1e-9)
+
+
+def plain(number: float, decimals: int = 2) -> str:
+    """Write a number without an exponent and without trailing zeros.
+
+    >>> plain(1.80), plain(482.4, 0), plain(0.999, 2), plain(3.0, 1)
+    ('1.8', '482', '1', '3')
+    """
+    text = f"{number:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def age(days: float) -> str:
+    """Say how long ago something was, in the shortest honest words.
+
+    >>> age(0.02), age(0.5), age(1.2), age(20.4), age(400)
+    ('29 min ago', '12 h ago', '29 h ago', '20 d ago', '400 d ago')
+    """
+    minutes = half_up(days * 1440)
+    if minutes < 90:
+        return f"{max(minutes, 0)} min ago"
+    hours = half_up(days * 24)
+    return f"{hours} h ago" if hours < 48 else f"{half_up(days)} d ago"
