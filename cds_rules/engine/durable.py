@@ -1,0 +1,282 @@
+"""Rules compiled to durable-rules and fired: the only door to that package.
+
+durable-rules is right and fast inside a small subset and crashes the process outside it; this module never leaves it:
+conjunctions of one call and of facts that are there or absent, constants only, no `$or`, all facts first and the call
+last, one ruleset a hook built at start-up, one session an evaluation, deleted after it has fired (docs/durable-rules.md).
+
+A condition becomes two families of rules: `met` fires when it is certainly met, `refuted` when it is certainly not; where
+neither fires it is unknown. "Certainly absent" is asked of a shadow of the facts in which a field that is not known takes
+every value that could matter, and of the gaps. Flows in: rules at start-up, facts at run time. Flows out: truths.
+Floor: engine.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any as Anything
+
+from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, passes
+from cds_rules.knowledge.rules import All, Any, Condition, Constant, Not, Pattern, Rule, Test, patterns
+from cds_rules.vocabulary.errors import MatcherError
+from cds_rules.vocabulary.facts import Fact, Value
+
+try:  # durable-rules does not import on Python 3.13 and later: there the reference matches alone
+    import durable_rules_engine as _native
+    from durable.engine import Ruleset as _Ruleset
+except ImportError:  # pragma: no cover - other interpreter
+    _native = None
+
+AVAILABLE = _native is not None
+RULE_LIMIT = 250
+"""Compiled rules a ruleset may hold; the library refuses 257 on one first antecedent with a bare number."""
+_COPIES = 512
+_CROWD = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A pattern without `in`, that some fact passes or that certainly none passes."""
+
+    pattern: Pattern
+    present: bool
+
+
+Conjunction = tuple[Literal, ...]
+
+
+def met(condition: Condition) -> list[Conjunction]:
+    """The disjunction of conjunctions under which a condition is certainly met."""
+    match condition:
+        case Pattern():
+            return [(Literal(single, True),) for single in _singles(condition)]
+        case Not(part):
+            return refuted(part)
+        case All(parts):
+            return _product([met(part) for part in parts])
+        case Any(parts):
+            return [conjunction for part in parts for conjunction in met(part)]
+
+
+def refuted(condition: Condition) -> list[Conjunction]:
+    """The disjunction of conjunctions under which a condition is certainly not met."""
+    match condition:
+        case Pattern():
+            return [tuple(Literal(single, False) for single in _singles(condition))]
+        case Not(part):
+            return met(part)
+        case All(parts):
+            return [conjunction for part in parts for conjunction in refuted(part)]
+        case Any(parts):
+            return _product([refuted(part) for part in parts])
+
+
+def _singles(pattern: Pattern) -> Iterator[Pattern]:
+    choices = [[Test(test.field, "eq", (constant,)) for constant in test.constants] if test.operator == "in" else [test] for test in pattern.tests]
+    for tests in itertools.product(*choices):
+        yield Pattern(pattern.kind, tests)
+
+
+def _product(parts: Sequence[list[Conjunction]]) -> list[Conjunction]:
+    return [tuple(dict.fromkeys(itertools.chain.from_iterable(choice))) for choice in itertools.product(*parts)]
+
+
+def _for_hook(conjunctions: Iterable[Conjunction], call: Fact) -> list[Conjunction]:
+    """Settle patterns on the call, which is the same for a whole ruleset."""
+    kept: dict[Conjunction, None] = {}
+    for conjunction in conjunctions:
+        rest = []
+        for literal in conjunction:
+            if literal.pattern.kind != "call":
+                rest.append(literal)
+            elif all(passes(test, call.fields[test.field]) is YES for test in literal.pattern.tests) is not literal.present:
+                break
+        else:
+            kept[tuple(rest)] = None
+    return list(kept)
+
+
+class _Session:
+    """One ruleset of the library and what it wants to be told."""
+
+    def __init__(self, name: str, families: Mapping[str, list[Conjunction]]) -> None:
+        self.names = tuple(families)
+        count = sum(len(conjunctions) for conjunctions in families.values())
+        if count > RULE_LIMIT:
+            raise MatcherError(f"{name}: {count} compiled rules, at most {RULE_LIMIT} fit into one ruleset; simplify `any` inside `all`, or split the pack")
+        self._present = _Reader(literal.pattern for each in families.values() for conjunction in each for literal in conjunction if literal.present)
+        self._absent = _Reader(literal.pattern for each in families.values() for conjunction in each for literal in conjunction if not literal.present)
+        definition: dict[str, Anything] = {"sentinel": {"all": [{"call": {"k": "call"}}], "run": _nothing}}
+        for family, conjunctions in families.items():
+            for number, conjunction in enumerate(conjunctions):
+                # dist 0: one fact may bear several patterns of a rule, as it may in the reference
+                definition[f"{family}#{number}"] = {"all": list(_antecedents(conjunction)), "run": _nothing, "dist": 0}
+        self._ruleset = _Ruleset(name, None, definition)  # kept: the handle lives as long as it does
+        self._handle = self._ruleset._handle
+        self._sessions = itertools.count()
+
+    def fire(self, world: World) -> frozenset[str]:
+        """Tell the library all facts, then the call; return the families of which a rule fired."""
+        session = str(next(self._sessions))
+        messages = [*self._present.messages(world), *self._absent.shadows(world)]
+        for number, message in enumerate(messages):
+            message["id"] = str(number)
+            message["sid"] = session
+        try:
+            if messages:
+                _native.assert_facts(self._handle, json.dumps(messages))  # the code for "some fact matched nothing" is normal
+            # the call goes last: absence is judged when it arrives (test_absence_ignores_the_order_of_facts)
+            _, state = _native.assert_fact(self._handle, json.dumps({"id": "call", "sid": session, "k": "call"}))
+            fired = set()
+            _, action = _native.start_action_for_state(self._handle, state)
+            while action:
+                fired.add(action.split('"', 2)[1].partition("#")[0])
+                action = _native.complete_and_start_action(self._handle, state)
+        except Exception as error:  # the library's messages carry facts: none may leave this place
+            raise MatcherError(f"durable-rules failed with {type(error).__name__}") from None
+        if "sentinel" not in fired:  # deleting a session in which nothing fired crashes the process
+            raise MatcherError("durable-rules did not fire the sentinel rule")
+        _native.delete_state(self._handle, session)
+        return frozenset(fired)
+
+
+def _nothing(context: object) -> None:
+    """Do nothing: which rules fired is read from the action itself."""
+
+
+def _antecedents(conjunction: Conjunction) -> Iterator[dict[str, Anything]]:
+    yield {"call": {"k": "call"}}
+    ordered = sorted(conjunction, key=lambda literal: not literal.present)
+    for number, literal in enumerate(ordered):
+        kind = literal.pattern.kind
+        if literal.present:
+            yield {f"m{number}": _all_of([{"k": kind}, *map(_comparison, literal.pattern.tests)])}
+        else:
+            yield {f"m{number}$not": _all_of([{"k": "~" + kind}, *map(_comparison, literal.pattern.tests)])}
+    for kind in dict.fromkeys(literal.pattern.kind for literal in ordered if not literal.present):
+        yield {f"g{kind}$not": {"k": "gap " + kind}}
+
+
+def _all_of(terms: list[dict[str, Anything]]) -> dict[str, Anything]:
+    return terms[0] if len(terms) == 1 else {"$and": terms}
+
+
+def _comparison(test: Test) -> dict[str, Anything]:
+    term = {test.field: test.constants[0]}
+    return term if test.operator == "eq" else {{"lt": "$lt", "le": "$lte", "gt": "$gt", "ge": "$gte"}[test.operator]: term}
+
+
+Fields = Mapping[str, Sequence[Test]]
+
+
+class _Reader:
+    """What a set of patterns asks of facts: kinds, fields, and the constants each field is compared with.
+
+    Where every pattern of a kind names one value of the same field (the code of a lab), facts are asked by that value.
+    """
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        by_kind: dict[str, dict[Pattern, None]] = {}
+        for pattern in patterns:
+            by_kind.setdefault(pattern.kind, {})[pattern] = None
+        self._key: dict[str, str | None] = {kind: _discriminator(each) for kind, each in by_kind.items()}
+        self._asked: dict[str, dict[Constant | None, Fields]] = {}
+        for kind, each in by_kind.items():
+            key = self._key[kind]
+            constants = {None} | {_named(pattern, key) for pattern in each if key}
+            self._asked[kind] = {
+                constant: _fields(pattern for pattern in each if constant is None or _named(pattern, key) == constant) for constant in constants
+            }
+
+    def facts(self, world: World) -> Iterator[tuple[Fact, Fields]]:
+        """The facts some pattern can be about, each with the fields it is asked for; of a crowd of equals, one."""
+        for kind, groups in self._asked.items():
+            key = self._key[kind]
+            known = [(each, fields) for each in world.facts.get(kind, ()) if (fields := groups.get(each.fields[key] if key else None)) is not None]
+            if len(known) > _CROWD:
+                known = list({tuple(passes(test, each.fields[name]) for name in fields for test in fields[name]) + (id(fields),): (each, fields) for each, fields in known}.values())
+            yield from known
+
+    def messages(self, world: World) -> Iterator[dict[str, Anything]]:
+        """The facts as they are, without the fields that are not known."""
+        for each, fields in self.facts(world):
+            yield {"k": each.kind, **{name: value for name in fields if (value := each.fields[name]) is not None}}
+
+    def shadows(self, world: World) -> Iterator[dict[str, Anything]]:
+        """The facts with every field that is not known set to each value that could matter, and the gaps."""
+        for kind in self._asked:
+            if kind in world.gaps:
+                yield {"k": "gap " + kind}
+        for each, fields in self.facts(world):
+            unknown = [name for name in fields if each.fields[name] is None]
+            copies = list(itertools.islice(itertools.product(*(_regions(fields[name]) for name in unknown)), _COPIES + 1))
+            if len(copies) > _COPIES:
+                raise MatcherError(f"a {each.kind} fact leaves too many fields open")
+            known = {name: value for name in fields if (value := each.fields[name]) is not None}
+            for values in copies:
+                yield {"k": "~" + each.kind, **known, **dict(zip(unknown, values, strict=True))}
+
+    def is_certain(self, world: World) -> bool:
+        """Tell whether nothing that is asked for is unknown."""
+        if any(kind in world.gaps for kind in self._asked):
+            return False
+        return all(each.fields[name] is not None for each, fields in self.facts(world) for name in fields)
+
+
+def _named(pattern: Pattern, key: str | None) -> Constant | None:
+    return next((test.constants[0] for test in pattern.tests if test.field == key and test.operator == "eq"), None)
+
+
+def _fields(patterns: Iterable[Pattern]) -> Fields:
+    fields: dict[str, dict[Test, None]] = {}
+    for pattern in patterns:
+        for test in pattern.tests:
+            fields.setdefault(test.field, {})[test] = None
+    return {name: tuple(tests) for name, tests in fields.items()}
+
+
+def _discriminator(patterns: Iterable[Pattern]) -> str | None:
+    """The field that every pattern of a kind compares with one constant, the first by name; None when there is none."""
+    named = [frozenset(test.field for test in pattern.tests if test.operator == "eq") for pattern in patterns]
+    return min(frozenset.intersection(*named), default=None)
+
+
+def _regions(tests: Iterable[Test]) -> Sequence[Value]:
+    """One value from each stretch that the tests of a field can tell apart."""
+    constants = {test.constants[0] for test in tests}
+    if any(isinstance(constant, bool) for constant in constants):
+        return [True, False]
+    if any(isinstance(constant, str) for constant in constants):
+        return [*sorted(map(str, constants)), "(another)"]
+    numbers = sorted(float(constant) for constant in constants)
+    middles = [(low + high) / 2 for low, high in itertools.pairwise(numbers)]
+    return sorted({numbers[0] - 1, *numbers, *middles, numbers[-1] + 1})
+
+
+class Matcher:
+    """Conditions of one hook, by name, compiled once."""
+
+    def __init__(self, name: str, conditions: Mapping[str, Condition], call: Fact) -> None:
+        self._names = tuple(conditions)
+        self._asked = _Reader(pattern for condition in conditions.values() for pattern in patterns(condition) if pattern.kind != "call")
+        self._met = _Session(f"{name} met", {key: _for_hook(met(each), call) for key, each in conditions.items()})
+        self._refuted = _Session(f"{name} refuted", {key: _for_hook(refuted(each), call) for key, each in conditions.items()})
+
+    def truths(self, world: World) -> dict[str, Truth]:
+        """Judge every condition.
+
+        Raises:
+            MatcherError: the library failed; nothing of the facts is in the message.
+        """
+        fired = self._met.fire(world)
+        if self._asked.is_certain(world):
+            return {name: YES if name in fired else NO for name in self._names}
+        denied = self._refuted.fire(world)
+        return {name: YES if name in fired else NO if name in denied else UNKNOWN for name in self._names}
+
+
+def compiled_rules(rules: Iterable[Rule], call: Fact) -> dict[str, int]:
+    """How many compiled rules each rule costs on a hook, for `lint`."""
+    return {rule.id: sum(len(_for_hook(met(condition), call)) for _, condition in rule.conditions()) for rule in rules}

@@ -1,0 +1,313 @@
+"""A pack: rules with their texts, groups and removals, parameters, override reasons and tables, read from one folder.
+
+    pack.yaml   rules/<id>.yaml   rules/<id>.cases.yaml   valuesets/*.csv   tables/*.csv
+
+Flows in: folders. Flows out: `Pack`, or a PackError with every mistake of every file.
+Floor: knowledge. Reading is an edge of this floor and happens at start-up or in a command.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cds_rules.knowledge.conditions import Words, read_condition
+from cds_rules.knowledge.files import Reader, near, read_yaml, shown
+from cds_rules.knowledge.rules import (
+    ALWAYS,
+    INDICATORS,
+    CardText,
+    Condition,
+    Evidence,
+    Group,
+    Level,
+    Link,
+    Parameter,
+    Removal,
+    Rule,
+    Suggestion,
+    Unless,
+)
+from cds_rules.vocabulary.errors import Mistake, PackError
+from cds_rules.vocabulary.facts import HOOKS, TESTS
+
+Rows = Sequence[Mapping[str, str]]
+
+RULE_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
+VERSION = re.compile(r"\d+\.\d+\.\d+\Z")
+OFFERS = ("stop", "delete", "revise", *(f"order-{test}" for test in TESTS if test != "other"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Everything a folder says, read and checked."""
+
+    name: str
+    title: str
+    version: str
+    source_label: str
+    source_url: str
+    folder: Path
+    rules: tuple[Rule, ...]
+    groups: tuple[Group, ...]
+    removals: tuple[Removal, ...]
+    comfort_care: Condition | None
+    parameters: Mapping[str, Parameter]
+    overrides: Mapping[str, str]
+    tables: Mapping[str, Rows]
+    words: Words
+
+
+def read_tables(folder: Path) -> dict[str, Rows]:
+    """Read every CSV below valuesets/ and tables/ by its file stem."""
+    tables: dict[str, Rows] = {}
+    for path in sorted([*folder.glob("valuesets/*.csv"), *folder.glob("tables/*.csv")]):
+        with path.open(encoding="utf-8", newline="") as file:
+            tables[path.stem] = list(csv.DictReader(file))
+    return tables
+
+
+def read_pack(folder: Path, words: Words | None = None) -> Pack:
+    """Read a pack's folder.
+
+    Args:
+        folder: where pack.yaml lies.
+        words: the classes and keys that value sets give (other packs' too); None checks no such words.
+
+    Raises:
+        PackError: with every mistake found in every file.
+    """
+    mistakes: list[Mistake] = []
+    name = f"{folder.name}/pack.yaml"
+    document, syntax = read_yaml(folder / "pack.yaml", name)
+    if syntax:
+        raise PackError(syntax)
+    reader = Reader(name)
+    head = reader.mapping(
+        document,
+        "",
+        ("name", "title", "version", "source", "groups", "overrides"),
+        ("parameters", "removals", "comfort_care", "links"),
+    )
+    parameters = _parameters(reader, head)
+    known = words or {}
+    source = reader.mapping(head.get("source", {}), "source", ("label", "url"))
+    overrides = {
+        str(key): str(value) for key, value in reader.mapping(head.get("overrides", {}), "overrides", open_keys=True).items()
+    }
+    groups = _groups(reader, head)
+    links = _links(reader, head)
+    comfort = read_condition(reader, head["comfort_care"], "comfort_care", parameters, known) if "comfort_care" in head else None
+    group_ids = [group.id for group in groups]
+    rules = []
+    for path in sorted((folder / "rules").glob("*.yaml")):
+        if path.name.endswith(".cases.yaml"):
+            continue
+        rule, wrong = read_rule(path, f"{folder.name}/rules/{path.name}", group_ids, overrides, links, parameters, known)
+        mistakes += wrong
+        if rule:
+            rules.append(rule)
+    removals = _removals(reader, head, groups, parameters, known)
+    _same_rules(reader, groups, rules, mistakes)
+    mistakes = [*reader.mistakes, *mistakes]
+    if mistakes:
+        raise PackError(tuple(mistakes))
+    order = {rule: (place, rank) for place, group in enumerate(groups) for rank, rule in enumerate(group.rules)}
+    return Pack(
+        name=reader.text(head, "name", ""),
+        title=reader.text(head, "title", ""),
+        version=reader.text(head, "version", ""),
+        source_label=reader.text(source, "label", "source"),
+        source_url=reader.text(source, "url", "source"),
+        folder=folder,
+        rules=tuple(sorted(rules, key=lambda rule: order[rule.id])),
+        groups=groups,
+        removals=removals,
+        comfort_care=comfort,
+        parameters=parameters,
+        overrides=overrides,
+        tables=read_tables(folder),
+        words=known,
+    )
+
+
+def _parameters(reader: Reader, head: Mapping[str, Any]) -> dict[str, Parameter]:
+    found = {}
+    for name, value in reader.mapping(head.get("parameters", {}), "parameters", open_keys=True).items():
+        where = f"parameters.{name}"
+        body = reader.mapping(value, where, ("value", "low", "high", "because"), ("unit",))
+        parameter = Parameter(
+            name,
+            reader.number(body, "value", where),
+            reader.number(body, "low", where),
+            reader.number(body, "high", where),
+            reader.text(body, "unit", where),
+            reader.text(body, "because", where),
+        )
+        if not parameter.low <= parameter.value <= parameter.high:
+            reader.wrong(where, f"value {parameter.value:g} lies outside its bounds {parameter.low:g} to {parameter.high:g}", value)
+        found[name] = parameter
+    return found
+
+
+def _groups(reader: Reader, head: Mapping[str, Any]) -> tuple[Group, ...]:
+    groups = []
+    for item, where in reader.items(head, "groups", "", 1):
+        body = reader.mapping(item, where, ("id", "title", "rules"))
+        groups.append(Group(reader.text(body, "id", where), reader.text(body, "title", where), reader.texts(body, "rules", where)))
+    return tuple(groups)
+
+
+def _links(reader: Reader, head: Mapping[str, Any]) -> dict[str, Link]:
+    found = {}
+    for name, value in reader.mapping(head.get("links", {}), "links", open_keys=True).items():
+        where = f"links.{name}"
+        body = reader.mapping(value, where, ("label", "url"))
+        found[name] = Link(reader.text(body, "label", where), _url(reader, body, where))
+    return found
+
+
+def _url(reader: Reader, body: Mapping[str, Any], where: str) -> str:
+    url = reader.text(body, "url", where)
+    if url and not re.match(r"https?://[^\s]+\Z", url):
+        reader.wrong(f"{where}.url", f"found {shown(url)}; an absolute https address belongs here", body, "url")
+    return url
+
+
+def _removals(
+    reader: Reader, head: Mapping[str, Any], groups: Sequence[Group], parameters: Mapping[str, Parameter], words: Words
+) -> tuple[Removal, ...]:
+    members = {group.id: group.rules for group in groups}
+    members |= {rule: (rule,) for group in groups for rule in group.rules}
+    found = []
+    for item, where in reader.items(head, "removals", ""):
+        body = reader.mapping(item, where, ("by", "removes"), ("at_least", "hooks", "unless"))
+        found.append(
+            Removal(
+                by=frozenset(rule for name in reader.words(body, "by", where, members) for rule in members[name]),
+                removes=frozenset(rule for name in reader.words(body, "removes", where, members) for rule in members[name]),
+                at_least=reader.word(body, "at_least", where, INDICATORS, "info"),  # type: ignore[arg-type]  # checked by word()
+                hooks=frozenset(reader.words(body, "hooks", where, HOOKS)),
+                unless=read_condition(reader, body["unless"], f"{where}.unless", parameters, words) if "unless" in body else None,
+            )
+        )
+    return tuple(found)
+
+
+def _same_rules(reader: Reader, groups: Sequence[Group], rules: Sequence[Rule], mistakes: Sequence[Mistake]) -> None:
+    """Every rule stands in the group it names and every rule a group names has a file."""
+    listed = {rule: group.id for group in groups for rule in group.rules}
+    for rule in rules:
+        if listed.get(rule.id) != rule.group:
+            reader.wrong("groups", f'the rule {rule.id} says group "{rule.group}" and is not listed there')
+    broken = {mistake.path for mistake in mistakes}
+    present = {rule.id for rule in rules}
+    for identifier in listed:
+        if identifier not in present and not any(f"/{identifier}.yaml" in path for path in broken):
+            reader.wrong("groups", f"the rule {identifier} is listed and has no file rules/{identifier}.yaml{near(identifier, present)}")
+
+
+RULE_KEYS = ("title", "version", "status", "group", "hooks", "reviewed", "when", "levels", "card", "overrides", "evidence")
+RULE_OPTIONAL = ("ages", "unless", "suggestions", "links")
+
+
+def read_rule(
+    path: Path,
+    name: str,
+    groups: Sequence[str],
+    overrides: Mapping[str, str],
+    links: Mapping[str, Link],
+    parameters: Mapping[str, Parameter],
+    words: Words,
+) -> tuple[Rule | None, tuple[Mistake, ...]]:
+    """Read one rule file. Returns the rule (None when the file has mistakes) and all mistakes."""
+    document, syntax = read_yaml(path, name)
+    if syntax:
+        return None, syntax
+    reader = Reader(name)
+    identifier = path.name.removesuffix(".yaml")
+    if not RULE_ID.match(identifier):
+        reader.wrong("", f'the file name "{path.name}" is not a rule id; small letters, digits and hyphens belong there')
+    body = reader.mapping(document, "", RULE_KEYS, RULE_OPTIONAL)
+    version = reader.text(body, "version", "")
+    if version and not VERSION.match(version):
+        reader.wrong("version", f"found {shown(version)}; a version such as 1.0.0 belongs here", body, "version")
+    ages = reader.mapping(body.get("ages", {"from": 18}), "ages", ("from",))
+
+    def condition(value: object, where: str) -> Condition:
+        return read_condition(reader, value, where, parameters, words)
+
+    levels = []
+    for item, where in reader.items(body, "levels", "", 1):
+        level = reader.mapping(item, where, ("is",), ("when",))
+        indicator = reader.word(level, "is", where, INDICATORS, "info")
+        levels.append(Level(indicator, condition(level["when"], f"{where}.when") if "when" in level else ALWAYS))  # type: ignore[arg-type]
+    for number, earlier in enumerate(levels[:-1]):
+        if earlier.when == ALWAYS:
+            reader.wrong(f"levels[{number}]", "has no `when`, so the levels after it can never apply")
+    unless = []
+    for item, where in reader.items(body, "unless", ""):
+        part = reader.mapping(item, where, ("when", "because"))
+        unless.append(Unless(condition(part.get("when"), f"{where}.when"), reader.text(part, "because", where)))
+    rule = Rule(
+        id=identifier,
+        title=reader.text(body, "title", ""),
+        version=version,
+        status=reader.word(body, "status", "", ("draft", "active", "retired"), "draft"),  # type: ignore[arg-type]
+        group=reader.word(body, "group", "", groups, ""),
+        hooks=frozenset(reader.words(body, "hooks", "", HOOKS)),
+        reviewed=reader.day(body, "reviewed", ""),
+        age_from=int(reader.number(ages, "from", "ages", 18)),
+        when=condition(body.get("when"), "when"),
+        levels=tuple(levels),
+        unless=tuple(unless),
+        card=_card(reader, body.get("card", {})),
+        suggestions=tuple(_suggestion(reader, item, where, parameters, words) for item, where in reader.items(body, "suggestions", "")),
+        overrides=reader.words(body, "overrides", "", overrides),
+        evidence=tuple(_evidence(reader, item, where) for item, where in reader.items(body, "evidence", "", 1)),
+        links=tuple(links[link] for link in reader.words(body, "links", "", links)),
+    )
+    return (None if reader.mistakes else rule), tuple(reader.mistakes)
+
+
+def _card(reader: Reader, value: object) -> CardText:
+    body = reader.mapping(value, "card", ("summary", "why", "consider"), ("found", "uncertain"))
+    return CardText(
+        summary=reader.text(body, "summary", "card"),
+        found=reader.texts(body, "found", "card"),
+        why=reader.text(body, "why", "card"),
+        consider=reader.texts(body, "consider", "card"),
+        uncertain=reader.texts(body, "uncertain", "card"),
+    )
+
+
+def _suggestion(reader: Reader, value: object, where: str, parameters: Mapping[str, Parameter], words: Words) -> Suggestion:
+    body = reader.mapping(value, where, ("offer",), ("recommended", "when", "classes", "urgent"))
+    offer = reader.word(body, "offer", where, OFFERS, "stop")
+    classes = frozenset(reader.words(body, "classes", where, words.get(("medication", "class"), frozenset()) or reader.texts(body, "classes", where)))
+    if offer in ("stop", "delete", "revise") and not classes:
+        reader.wrong(f"{where}.classes", f'"{offer}" names the classes of the medications it is about', value)
+    when = read_condition(reader, body["when"], f"{where}.when", parameters, words) if "when" in body else ALWAYS
+    return Suggestion(offer, reader.flag(body, "recommended", where), when, classes, reader.flag(body, "urgent", where))
+
+
+def _evidence(reader: Reader, value: object, where: str) -> Evidence:
+    body = reader.mapping(value, where, ("supports", "grade", "claim", "citation"), ("url", "numbers"))
+    numbers = []
+    for item, place in reader.items(body, "numbers", where):
+        if isinstance(item, bool) or not isinstance(item, int | float):
+            reader.wrong(place, f"found {shown(item)}; a number belongs here", value)
+        else:
+            numbers.append(float(item))
+    return Evidence(
+        supports=reader.text(body, "supports", where),
+        grade=reader.word(body, "grade", where, ("A", "B", "C"), "C"),  # type: ignore[arg-type]
+        claim=reader.text(body, "claim", where),
+        citation=reader.text(body, "citation", where),
+        url=_url(reader, body, where) if "url" in body else "",
+        numbers=tuple(numbers),
+    )

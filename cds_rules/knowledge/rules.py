@@ -1,0 +1,230 @@
+"""The rule language as values: what a rule file says once it has been read and checked.
+
+A condition is a pattern on single facts, or `all`, `any`, `not` of conditions. There are no variables and no comparisons
+between facts: those are computed in `derive`. Flows in: checked YAML (files.py). Flows out: to both matchers.
+Floor: knowledge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+Operator = Literal["eq", "in", "lt", "le", "gt", "ge"]
+Constant = str | float | bool
+Indicator = Literal["info", "warning", "critical"]
+Status = Literal["draft", "active", "retired"]
+
+INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
+SEVERITY = {indicator: rank for rank, indicator in enumerate(INDICATORS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One comparison of a field with constants; several constants only for "in"."""
+
+    field: str
+    operator: Operator
+    constants: tuple[Constant, ...]
+
+    def __str__(self) -> str:
+        words = {"eq": "is", "in": "is one of", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+        return f"{self.field} {words[self.operator]} {', '.join(_said(constant) for constant in self.constants)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """There is a fact of this kind that passes every test."""
+
+    kind: str
+    tests: tuple[Test, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {' and '.join(str(test) for test in self.tests)}" if self.tests else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every part is met."""
+
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        return "all of (" + "; ".join(str(part) for part in self.parts) + ")"
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """At least one part is met."""
+
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        return "any of (" + "; ".join(str(part) for part in self.parts) + ")"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part is certainly not met."""
+
+    part: Condition
+
+    def __str__(self) -> str:
+        return f"not ({self.part})"
+
+
+Condition = Pattern | All | Any | Not
+ALWAYS = All(())
+
+
+def _said(constant: Constant) -> str:
+    if isinstance(constant, bool):
+        return "true" if constant else "false"
+    return f"{constant:g}" if isinstance(constant, int | float) else constant
+
+
+def patterns(condition: Condition) -> Iterator[Pattern]:
+    """Yield every pattern of a condition, left to right."""
+    match condition:
+        case Pattern():
+            yield condition
+        case Not(part):
+            yield from patterns(part)
+        case All(parts) | Any(parts):
+            for part in parts:
+                yield from patterns(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """An indicator and when it applies; the first level that is met wins."""
+
+    indicator: Indicator
+    when: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """A suppression: the rule stays silent when this is met, and the explanation says because what."""
+
+    when: Condition
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An offer on the card, by a building block of knowledge.md 0.9.
+
+    offer: stop, delete, revise, or order-<test>. classes: which medications a stop, delete or revise is about.
+    """
+
+    offer: str
+    recommended: bool = False
+    when: Condition = ALWAYS
+    classes: frozenset[str] = frozenset()
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CardText:
+    """The texts of a card in one language, as templates over the derived views (docs/rule-authors.md)."""
+
+    summary: str
+    found: tuple[str, ...] = ()
+    why: str = ""
+    consider: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What stands behind a number or a claim: grade A, B or C (knowledge.md 0.10) and where to read it."""
+
+    supports: str
+    grade: Literal["A", "B", "C"]
+    claim: str
+    citation: str
+    url: str = ""
+    numbers: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link on the card to something outside."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a pack, complete; its id is its file name."""
+
+    id: str
+    title: str
+    version: str
+    status: Status
+    group: str
+    hooks: frozenset[str]
+    reviewed: date
+    age_from: int
+    when: Condition
+    levels: tuple[Level, ...]
+    unless: tuple[Unless, ...]
+    card: CardText
+    suggestions: tuple[Suggestion, ...]
+    overrides: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    links: tuple[Link, ...] = ()
+
+    @property
+    def topic(self) -> str:
+        """The id as some clients want codes: letters and digits only."""
+        return self.id.replace("-", "")
+
+    @property
+    def trigger(self) -> Condition:
+        """`when` together with the lower age limit."""
+        return All((Pattern("patient", (Test("age_years", "ge", (float(self.age_from),)),)), self.when))
+
+    def conditions(self) -> Iterator[tuple[str, Condition]]:
+        """Yield each condition with its name: when, level 0.., unless 0.. ."""
+        yield "when", self.trigger
+        for number, level in enumerate(self.levels):
+            yield f"level {number}", level.when
+        for number, unless in enumerate(self.unless):
+            yield f"unless {number}", unless.when
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules of which one patient sees at most one card; order breaks ties."""
+
+    id: str
+    title: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A card of `by` takes away the cards of `removes` that are not more severe (knowledge.md 0.6)."""
+
+    by: frozenset[str]
+    removes: frozenset[str]
+    at_least: Indicator = "info"
+    hooks: frozenset[str] = frozenset()
+    unless: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number that is a project decision and that a site may change within bounds (both ends allowed)."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    because: str
