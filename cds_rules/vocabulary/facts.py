@@ -195,6 +195,7 @@ KINDS: Mapping[str, Kind] = {
             "since_magnesium": _flag("drawn on or after the (latest) start of the FOCAL magnesium products"),
             "since_diuretic": _flag("drawn on or after the start of the earliest implicated diuretic; true in order hooks"),
             "since_statin": _flag("drawn on or after the start of the statin; true in order hooks"),
+            "since_symptom": _flag("drawn on or after the onset of the latest statin-period muscle symptom"),
         },
         ("labs",),
     ),

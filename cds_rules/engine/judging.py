@@ -1,0 +1,197 @@
+"""All rules of a hook judged over the facts of one patient: what fired, what did not, what could not be told, and why.
+
+Flows in: rules at start-up; facts and gaps at run time. Flows out: `Verdict`. Both matchers judge every condition; where
+they differ the more cautious truth stands and the difference is counted.
+Floor: engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cds_rules.engine import durable
+from cds_rules.engine.reference import NO, UNKNOWN, YES, Judgement, Truth, World, judge, truth, unknowns, witnesses
+from cds_rules.knowledge.rules import Condition, Indicator, Pattern, Rule
+from cds_rules.vocabulary.errors import MatcherError
+from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, fact
+
+State = Literal["fired", "suppressed", "not-fired", "not-judged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that fired: its level, the judgements that made it fire, and what could not be told beside.
+
+    doubts: sentences about levels and suppressions that could not be judged. also: findings this one took in.
+    """
+
+    rule: Rule
+    indicator: Indicator
+    trigger: Judgement
+    level: Judgement
+    doubts: tuple[str, ...] = ()
+    also: tuple[Finding, ...] = ()
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts it rests on, those of the trigger first, each once."""
+        return tuple({id(each): each for each in (*witnesses(self.trigger), *witnesses(self.level))}.values())
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The resources it rests on, in order, each once."""
+        return tuple(dict.fromkeys(source.reference for each in self.facts for source in each.sources))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one rule: exactly one a rule and evaluation. because: short sentences without patient data."""
+
+    state: State
+    indicator: Indicator | None = None
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What all rules of a hook say before arbitration.
+
+    matcher: "durable-rules and reference", or "reference" with the reason after a colon. disagreements: conditions
+    ("rule: condition") on which the two differed.
+    """
+
+    findings: tuple[Finding, ...]
+    outcomes: Mapping[str, Outcome]
+    matcher: str
+    disagreements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """One hook's rules and their conditions in the other matcher: all triggers first, then, if any is not NO, the rest."""
+
+    rules: tuple[Rule, ...]
+    triggers: durable.Matcher | None
+    details: durable.Matcher | None
+
+
+@dataclass(slots=True)
+class Judge:
+    """Rules compiled for every hook once; judges facts as often as wanted.
+
+    Raises:
+        MatcherError: when built, if a hook's rules do not fit into one ruleset.
+    """
+
+    rules: Sequence[Rule]
+    _hooks: dict[str, _Compiled] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        for hook in HOOKS:
+            rules = tuple(rule for rule in self.rules if hook in rule.hooks and rule.status != "retired")
+            if not rules:
+                continue
+            triggers, details = None, None
+            if durable.AVAILABLE:
+                call = fact("call", hook=hook)
+                parts = {f"{rule.id}: {name}": condition for rule in rules for name, condition in rule.conditions()}
+                is_trigger = {name: name.endswith(": when") for name in parts}
+                triggers = durable.Matcher(f"{hook} when", {name: each for name, each in parts.items() if is_trigger[name]}, call)
+                details = durable.Matcher(f"{hook} levels", {name: each for name, each in parts.items() if not is_trigger[name]}, call)
+            self._hooks[hook] = _Compiled(rules, triggers, details)
+
+    def hooks(self) -> tuple[str, ...]:
+        """The hooks for which there are rules."""
+        return tuple(self._hooks)
+
+    def judge(self, hook: str, facts: Iterable[Fact], gaps: Mapping[str, Sequence[str]]) -> Verdict:
+        """Judge every rule of a hook.
+
+        Args:
+            facts: the call and all that was derived.
+            gaps: kind of fact -> why facts of it may be missing.
+        """
+        compiled = self._hooks.get(hook)
+        if compiled is None:
+            return Verdict((), {}, "none: no rule is registered for this hook")
+        world = World(facts, gaps)
+        reading = _Reading(world)
+        reading.settle(compiled.triggers, {f"{rule.id}: when": rule.trigger for rule in compiled.rules})
+        open_rules = [rule for rule in compiled.rules if reading.truths[f"{rule.id}: when"] is not NO]
+        if open_rules:
+            parts = {f"{rule.id}: {name}": each for rule in open_rules for name, each in rule.conditions() if name != "when"}
+            reading.settle(compiled.details, parts)
+        findings, outcomes = [], {}
+        for rule in compiled.rules:
+            outcome, finding = _decide(rule, reading.truths, world, gaps)
+            outcomes[rule.id] = outcome
+            if finding:
+                findings.append(finding)
+        return Verdict(tuple(findings), outcomes, reading.matcher, tuple(reading.disagreements))
+
+
+class _Reading:
+    """The truths both matchers found, and where they differed."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.truths: dict[str, Truth] = {}
+        self.disagreements: list[str] = []
+        self.matcher = "durable-rules and reference" if durable.AVAILABLE else "reference: durable-rules does not run on this Python"
+
+    def settle(self, matcher: durable.Matcher | None, conditions: Mapping[str, Condition]) -> None:
+        own = {name: truth(condition, self._world) for name, condition in conditions.items()}
+        if matcher is not None:
+            try:
+                theirs = matcher.truths(self._world)
+            except MatcherError as error:
+                self.matcher = f"reference: {error}"
+            else:
+                for name, found in own.items():
+                    if theirs[name] is not found:
+                        self.disagreements.append(name)
+                        # cautious: rather fire, rather at this level, rather not suppressed
+                        own[name] = min(found, theirs[name]) if ": unless " in name else max(found, theirs[name])
+        self.truths |= own
+
+
+def _decide(rule: Rule, truths: Mapping[str, Truth], world: World, gaps: Mapping[str, Sequence[str]]) -> tuple[Outcome, Finding | None]:
+    """Settle one rule from the truths of its conditions."""
+    when = truths[f"{rule.id}: when"]
+    if when is NO:
+        return Outcome("not-fired"), None
+    levels = [truths[f"{rule.id}: level {number}"] for number in range(len(rule.levels))]
+    if all(level is NO for level in levels):
+        return Outcome("not-fired", because=("no level applies",)), None
+    for number, unless in enumerate(rule.unless):
+        if truths[f"{rule.id}: unless {number}"] is YES:
+            return Outcome("suppressed", because=(unless.because,)), None
+    doubtful = [level for level, found in zip(rule.levels, levels, strict=True) if found is UNKNOWN]
+    if when is UNKNOWN or YES not in levels:
+        causes = [rule.trigger] if when is UNKNOWN else [level.when for level in doubtful]
+        return Outcome("not-judged", because=_reasons(causes, world, gaps)), None
+    chosen = rule.levels[levels.index(YES)]
+    doubts = [f"could be {level.indicator}: {reason}" for level in doubtful for reason in _reasons([level.when], world, gaps)]
+    for number, unless in enumerate(rule.unless):
+        if truths[f"{rule.id}: unless {number}"] is UNKNOWN:
+            doubts += [f'"{unless.because}" could not be checked: {reason}' for reason in _reasons([unless.when], world, gaps)]
+    finding = Finding(rule, chosen.indicator, judge(rule.trigger, world), judge(chosen.when, world), tuple(dict.fromkeys(doubts)))
+    return Outcome("fired", chosen.indicator), finding
+
+
+def _reasons(conditions: Iterable[Condition], world: World, gaps: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Say why conditions could not be judged: what was not delivered, or which field is not known."""
+    found: dict[str, None] = {}
+    for condition in conditions:
+        for pattern in unknowns(judge(condition, world)):
+            for reason in gaps.get(pattern.kind, ()) or (_open_fields(pattern, world),):
+                found[reason] = None
+    return tuple(found)
+
+
+def _open_fields(pattern: Pattern, world: World) -> str:
+    names = [test.field for test in pattern.tests if any(each.fields[test.field] is None for each in world.facts.get(pattern.kind, ()))]
+    meanings = [KINDS[pattern.kind].fields[name].meaning for name in names]
+    return f"not known: {pattern.kind} ({'; '.join(dict.fromkeys(meanings))})"

@@ -1,0 +1,210 @@
+"""The whole as one pure function: a call with its record in, findings, cards and what could not be judged out.
+
+The service, replay and the review pages call this same `evaluate`; they cannot disagree.
+Flows in: `Knowledge` (built once) and a `Call`. Flows out: `Evaluation`. Floor: evaluate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from cds_rules.cards.cards import Scene, cards
+from cds_rules.cards.texts import Texts, compile_texts
+from cds_rules.derive import Derived, derive
+from cds_rules.engine.arbitration import Policy, arbitrate
+from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
+from cds_rules.engine.reference import World
+from cds_rules.fhir import Document, Reading, read_chart
+from cds_rules.fhir.validation import why_invalid
+from cds_rules.knowledge.pack import Pack, Rows
+from cds_rules.knowledge.rules import Rule
+from cds_rules.knowledge.terminology import Terminology
+from cds_rules.vocabulary.chart import Chart, Unread
+
+SUPPLEMENT_KEPT_MG = 350.0
+"""Elemental magnesium a day that a revised draft may leave (knowledge.md 2.9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One question: the hook, the instant, and the record as delivered.
+
+    documents: resources and Bundles; drafts have the origin "draft". selections: ids ("Type/id") of the drafts in focus,
+    None: all. missing: domain of the record (vocabulary.facts.DOMAINS) -> why it was not wholly delivered, in words
+    without patient data. zone: for dates without an offset.
+    """
+
+    hook: str
+    at: datetime
+    documents: tuple[Document, ...] = ()
+    patient_id: str | None = None
+    hook_instance: str = ""
+    selections: frozenset[str] | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The answer: cards in CDS Hooks JSON shape, most urgent first, and exactly one outcome for each rule of the hook."""
+
+    hook: str
+    at: datetime
+    cards: tuple[dict[str, Any], ...]
+    findings: tuple[Finding, ...]
+    outcomes: Mapping[str, Outcome]
+    not_judged: Mapping[str, tuple[str, ...]]
+    unread: tuple[Unread, ...]
+    matcher: str
+    disagreements: tuple[str, ...]
+    fingerprint: str
+    chart: Chart
+    derived: Derived
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Rules, terminology and texts of a pack, compiled once and shared by all evaluations."""
+
+    pack: Pack
+    terminology: Terminology
+    judge: Judge
+    policy: Policy
+    texts: Mapping[str, Texts]
+    fingerprint: str
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """The rules by id."""
+        return {rule.id: rule for rule in self.pack.rules}
+
+
+def build(pack: Pack, terminology: Terminology, version: str) -> Knowledge:
+    """Compile a pack.
+
+    Raises:
+        PackError: a text is not a valid template. MatcherError: too many compiled rules for one hook.
+    """
+    return Knowledge(
+        pack=pack,
+        terminology=terminology,
+        judge=Judge(pack.rules),
+        policy=Policy(pack.groups, pack.removals, pack.comfort_care),
+        texts=compile_texts(pack.rules),
+        fingerprint=_fingerprint(pack, version),
+    )
+
+
+def _fingerprint(pack: Pack, version: str) -> str:
+    """One hash over rules, texts, order between rules, parameters, tables and the version of this package."""
+    digest = hashlib.sha256(version.encode())
+    parts: Iterable[object] = (pack.name, pack.version, pack.rules, pack.groups, pack.removals, pack.comfort_care, sorted(pack.overrides.items()))
+    for part in parts:
+        digest.update(_stable(part).encode())
+    for name, rows in sorted(pack.tables.items()):
+        digest.update(name.encode())
+        digest.update(_rows(rows))
+    return digest.hexdigest()
+
+
+def _stable(value: object) -> str:
+    """A text of nested values that does not depend on the order of sets."""
+    if isinstance(value, frozenset):
+        return "{" + ",".join(sorted(map(_stable, value))) + "}"
+    if isinstance(value, tuple):
+        return "(" + ",".join(map(_stable, value)) + ")"
+    if names := getattr(value, "__dataclass_fields__", None):
+        return f"{type(value).__name__}({','.join(f'{name}={_stable(getattr(value, name))}' for name in names)})"
+    return repr(value)
+
+
+def _rows(rows: Rows) -> bytes:
+    return "\n".join("\t".join(str(value) for value in row.values()) for row in rows).encode()
+
+
+def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
+    """Judge one call.
+
+    A resource that a card is about to cite is validated in full first; one that fails is withdrawn and the patient is
+    judged again without it.
+    """
+    reading = read_chart(
+        call.documents,
+        terminology=knowledge.terminology,
+        at=call.at,
+        patient_id=call.patient_id,
+        zone=call.zone,
+        selections=call.selections,
+    )
+    chart = reading.chart
+    while True:
+        derived = derive(chart, hook=call.hook, at=call.at, tables=knowledge.pack.tables, gaps=call.missing)
+        world = World(derived.facts, derived.gaps)
+        verdict = knowledge.judge.judge(call.hook, derived.facts, derived.gaps)
+        findings, outcomes = arbitrate(verdict, knowledge.policy, world, call.hook)
+        if not (withdrawn := _invalid(findings, reading)):
+            break
+        chart = withdraw(chart, withdrawn)
+    rules = knowledge.rules
+    not_judged = {name: outcome.because for name, outcome in outcomes.items() if outcome.state == "not-judged" and rules[name].status == "active"}
+    scene = Scene(
+        hook_instance=call.hook_instance,
+        at=call.at,
+        chart=chart,
+        world=world,
+        views=derived.views,
+        raw=reading.raw,
+        focal=derived.focal,
+        magnesium_excess_mg=derived.magnesium.total_mg - SUPPLEMENT_KEPT_MG,
+        not_assessed=[(rules[name], outcomes[name]) for name in not_judged],
+    )
+    return Evaluation(
+        hook=call.hook,
+        at=call.at,
+        cards=cards(findings, knowledge.pack, knowledge.texts, scene),
+        findings=findings,
+        outcomes=outcomes,
+        not_judged=not_judged,
+        unread=chart.unread,
+        matcher=verdict.matcher,
+        disagreements=verdict.disagreements,
+        fingerprint=knowledge.fingerprint,
+        chart=chart,
+        derived=derived,
+    )
+
+
+def _invalid(findings: Iterable[Finding], reading: Reading) -> dict[str, str]:
+    """Of the resources findings rest on, those that full validation refuses, with the reason."""
+    cited = dict.fromkeys(reference for finding in findings for reference in finding.references)
+    found = {}
+    for reference in cited:
+        if reference not in reading.drafts and (body := reading.raw.get(reference)) is not None and (reason := why_invalid(body)):
+            found[reference] = reason
+    return found
+
+
+def withdraw(chart: Chart, references: Mapping[str, str]) -> Chart:
+    """The chart without the statements of some resources, which are noted as unread."""
+
+    def kept(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(entry for entry in entries if entry.source.reference not in references)
+
+    return replace(
+        chart,
+        subject=None if chart.subject and chart.subject.reference in references else chart.subject,
+        results=kept(chart.results),
+        medications=kept(chart.medications),
+        problems=kept(chart.problems),
+        symptoms=kept(chart.symptoms),
+        orders=kept(chart.orders),
+        events=kept(chart.events),
+        unread=(*chart.unread, *(Unread(reference, "invalid", reason) for reference, reason in references.items())),
+    )
+
+
+__all__ = ["Call", "Evaluation", "Knowledge", "Verdict", "build", "evaluate", "withdraw"]
