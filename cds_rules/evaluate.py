@@ -7,20 +7,21 @@ Flows in: `Knowledge` (built once) and a `Call`. Flows out: `Evaluation`. Floor:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from cds_rules.cards.cards import Scene, cards
 from cds_rules.cards.texts import Texts, compile_texts
+from cds_rules.cards.views import views
 from cds_rules.derive import Derived, derive
 from cds_rules.engine.arbitration import Policy, arbitrate
 from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
 from cds_rules.engine.reference import World
 from cds_rules.fhir import Document, Reading, read_chart
 from cds_rules.fhir.validation import why_invalid
-from cds_rules.knowledge.pack import Pack, Rows
+from cds_rules.knowledge.pack import Pack, Rows, merged_tables
 from cds_rules.knowledge.rules import Rule
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Chart, Unread
@@ -70,42 +71,49 @@ class Evaluation:
 class Knowledge:
     """Rules, terminology and texts of a pack, compiled once and shared by all evaluations."""
 
-    pack: Pack
+    packs: tuple[Pack, ...]
+    rules: Mapping[str, Rule]
+    pack_of: Mapping[str, Pack]
+    tables: Mapping[str, Rows]
     terminology: Terminology
     judge: Judge
     policy: Policy
     texts: Mapping[str, Texts]
     fingerprint: str
 
-    @property
-    def rules(self) -> Mapping[str, Rule]:
-        """The rules by id."""
-        return {rule.id: rule for rule in self.pack.rules}
 
-
-def build(pack: Pack, terminology: Terminology, version: str) -> Knowledge:
-    """Compile a pack.
+def build(packs: Sequence[Pack], version: str) -> Knowledge:
+    """Compile packs that have been read.
 
     Raises:
         PackError: a text is not a valid template. MatcherError: too many compiled rules for one hook.
     """
+    tables = merged_tables(pack.tables for pack in packs)
+    rules = tuple(rule for pack in packs for rule in pack.rules)
     return Knowledge(
-        pack=pack,
-        terminology=terminology,
-        judge=Judge(pack.rules),
-        policy=Policy(pack.groups, pack.removals, pack.comfort_care),
-        texts=compile_texts(pack.rules),
-        fingerprint=_fingerprint(pack, version),
+        packs=tuple(packs),
+        rules={rule.id: rule for rule in rules},
+        pack_of={rule.id: pack for pack in packs for rule in pack.rules},
+        tables=tables,
+        terminology=Terminology.from_tables(tables),
+        judge=Judge(rules),
+        policy=Policy(
+            [group for pack in packs for group in pack.groups],
+            [removal for pack in packs for removal in pack.removals],
+            next((pack.comfort_care for pack in packs if pack.comfort_care), None),
+        ),
+        texts=compile_texts(rules),
+        fingerprint=_fingerprint(packs, tables, version),
     )
 
 
-def _fingerprint(pack: Pack, version: str) -> str:
+def _fingerprint(packs: Iterable[Pack], tables: Mapping[str, Rows], version: str) -> str:
     """One hash over rules, texts, order between rules, parameters, tables and the version of this package."""
     digest = hashlib.sha256(version.encode())
-    parts: Iterable[object] = (pack.name, pack.version, pack.rules, pack.groups, pack.removals, pack.comfort_care, sorted(pack.overrides.items()))
-    for part in parts:
-        digest.update(_stable(part).encode())
-    for name, rows in sorted(pack.tables.items()):
+    for pack in packs:
+        for part in (pack.name, pack.version, pack.rules, pack.groups, pack.removals, pack.comfort_care, tuple(sorted(pack.overrides.items()))):
+            digest.update(_stable(part).encode())
+    for name, rows in sorted(tables.items()):
         digest.update(name.encode())
         digest.update(_rows(rows))
     return digest.hexdigest()
@@ -141,14 +149,17 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         selections=call.selections,
     )
     chart = reading.chart
+    withdrawn: dict[str, str] = {}
     while True:
-        derived = derive(chart, hook=call.hook, at=call.at, tables=knowledge.pack.tables, gaps=call.missing)
+        derived = derive(chart, hook=call.hook, at=call.at, tables=knowledge.tables, gaps=call.missing)
         world = World(derived.facts, derived.gaps)
         verdict = knowledge.judge.judge(call.hook, derived.facts, derived.gaps)
         findings, outcomes = arbitrate(verdict, knowledge.policy, world, call.hook)
-        if not (withdrawn := _invalid(findings, reading)):
+        refused = {reference: reason for reference, reason in _invalid(findings, reading).items() if reference not in withdrawn}
+        if not refused:
             break
-        chart = withdraw(chart, withdrawn)
+        withdrawn |= refused
+        chart = withdraw(chart, refused)
     rules = knowledge.rules
     not_judged = {name: outcome.because for name, outcome in outcomes.items() if outcome.state == "not-judged" and rules[name].status == "active"}
     scene = Scene(
@@ -156,7 +167,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         at=call.at,
         chart=chart,
         world=world,
-        views=derived.views,
+        views=views(derived, call.at),
         raw=reading.raw,
         focal=derived.focal,
         magnesium_excess_mg=derived.magnesium.total_mg - SUPPLEMENT_KEPT_MG,
@@ -165,7 +176,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
     return Evaluation(
         hook=call.hook,
         at=call.at,
-        cards=cards(findings, knowledge.pack, knowledge.texts, scene),
+        cards=cards(findings, knowledge.pack_of, knowledge.texts, scene),
         findings=findings,
         outcomes=outcomes,
         not_judged=not_judged,

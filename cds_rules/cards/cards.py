@@ -57,9 +57,9 @@ class Scene:
     not_assessed: Sequence[tuple[Rule, Outcome]]
 
 
-def cards(findings: Iterable[Finding], pack: Pack, texts: Mapping[str, Texts], scene: Scene) -> tuple[dict[str, Any], ...]:
+def cards(findings: Iterable[Finding], pack_of: Mapping[str, Pack], texts: Mapping[str, Texts], scene: Scene) -> tuple[dict[str, Any], ...]:
     """Write the cards of one evaluation."""
-    return tuple(_card(finding, pack, texts[finding.rule.id], scene) for finding in findings)
+    return tuple(_card(finding, pack_of[finding.rule.id], texts[finding.rule.id], scene) for finding in findings)
 
 
 def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str, Any]:

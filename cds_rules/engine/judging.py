@@ -125,7 +125,7 @@ class Judge:
             reading.settle(compiled.details, parts)
         findings, outcomes = [], {}
         for rule in compiled.rules:
-            outcome, finding = _decide(rule, reading.truths, world, gaps)
+            outcome, finding = decide(rule, reading.truths, world, gaps)
             outcomes[rule.id] = outcome
             if finding:
                 findings.append(finding)
@@ -157,7 +157,7 @@ class _Reading:
         self.truths |= own
 
 
-def _decide(rule: Rule, truths: Mapping[str, Truth], world: World, gaps: Mapping[str, Sequence[str]]) -> tuple[Outcome, Finding | None]:
+def decide(rule: Rule, truths: Mapping[str, Truth], world: World, gaps: Mapping[str, Sequence[str]]) -> tuple[Outcome, Finding | None]:
     """Settle one rule from the truths of its conditions."""
     when = truths[f"{rule.id}: when"]
     if when is NO:

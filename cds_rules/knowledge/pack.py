@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,41 @@ def read_tables(folder: Path) -> dict[str, Rows]:
         with path.open(encoding="utf-8", newline="") as file:
             tables[path.stem] = list(csv.DictReader(file))
     return tables
+
+
+def read_packs(folders: Sequence[Path]) -> tuple[Pack, ...]:
+    """Read several packs, each checked against the classes and keys that all of them bring.
+
+    Raises:
+        PackError: with every mistake of every pack.
+    """
+    tables = merged_tables(read_tables(folder) for folder in folders)
+    words = vocabulary_words(tables)
+    mistakes: list[Mistake] = []
+    packs: list[Pack] = []
+    for folder in folders:
+        try:
+            packs.append(read_pack(folder, words))
+        except PackError as error:
+            mistakes += error.mistakes
+    owners: dict[str, str] = {}
+    for pack in packs:
+        for rule in pack.rules:
+            if rule.id in owners:
+                mistakes.append(Mistake(f"{pack.folder.name}/rules/{rule.id}.yaml", "", f"the pack {owners[rule.id]} has a rule of this id already"))
+            owners[rule.id] = pack.name
+    if mistakes:
+        raise PackError(tuple(mistakes))
+    return tuple(packs)
+
+
+def merged_tables(several: Iterable[Mapping[str, Rows]]) -> dict[str, Rows]:
+    """The tables of several packs, those of one name one after the other."""
+    merged: dict[str, Rows] = {}
+    for tables in several:
+        for name, rows in tables.items():
+            merged[name] = [*merged.get(name, ()), *rows]
+    return merged
 
 
 def read_pack(folder: Path, words: Words | None = None) -> Pack:

@@ -1,0 +1,81 @@
+"""`cds-rules lint`: everything that is wrong or doubtful in packs, at once.
+
+Errors: what the strict readers refuse, missing or broken cases, numbers no evidence and no parameter stands behind,
+compiled rules that do not fit. Warnings: a rule past its review date, a file nobody reads. Exit code 0 clean, 1 errors
+(with --strict also warnings).
+Floor: edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from cds_rules.cards.texts import compile_texts
+from cds_rules.engine import durable
+from cds_rules.knowledge.cases import read_cases
+from cds_rules.knowledge.pack import Pack, read_packs
+from cds_rules.knowledge.rules import Rule, patterns
+from cds_rules.vocabulary.errors import Mistake, PackError
+from cds_rules.vocabulary.facts import fact
+
+REVIEW_PERIOD = timedelta(days=365)
+
+
+def lint(folders: Sequence[Path], today: date) -> tuple[list[Mistake], list[Mistake]]:
+    """Check packs. Returns (errors, warnings)."""
+    try:
+        packs = read_packs(folders)
+        compile_texts(rule for pack in packs for rule in pack.rules)
+    except PackError as error:
+        return list(error.mistakes), []
+    errors = [mistake for pack in packs for mistake in _errors(pack)]
+    warnings = [mistake for pack in packs for mistake in _warnings(pack, today)]
+    return errors, warnings
+
+
+def _errors(pack: Pack) -> Iterator[Mistake]:
+    for rule in pack.rules:
+        yield from _orphan_numbers(pack, rule)
+        name = f"{pack.folder.name}/rules/{rule.id}.cases.yaml"
+        cases, mistakes = read_cases(pack.folder / "rules" / f"{rule.id}.cases.yaml", name, rule.id, pack.words)
+        yield from mistakes
+        said = {case.expect for case in cases}
+        for level in dict.fromkeys(level.indicator for level in rule.levels):
+            if level not in said:
+                yield Mistake(name, "", f"no case in which the rule is {level}. Add one.")
+        if cases and "silent" not in said:
+            yield Mistake(name, "", "no silent case. Add one.")
+    for hook in sorted({hook for rule in pack.rules for hook in rule.hooks}):
+        used = durable.compiled_rules((rule for rule in pack.rules if hook in rule.hooks), fact("call", hook=hook))
+        if sum(used.values()) > durable.RULE_LIMIT:
+            largest = max(used, key=used.__getitem__)
+            yield Mistake(f"{pack.folder.name}/pack.yaml", hook, f"{sum(used.values())} compiled rules, at most {durable.RULE_LIMIT} fit; {largest} alone takes {used[largest]}")
+
+
+def _orphan_numbers(pack: Pack, rule: Rule) -> Iterator[Mistake]:
+    """Numbers in a rule's conditions that neither an evidence entry nor a parameter names."""
+    known = {number for evidence in rule.evidence for number in evidence.numbers}
+    known |= {parameter.value for parameter in pack.parameters.values()}
+    for name, condition in rule.conditions():
+        for pattern in patterns(condition):
+            for test in pattern.tests:
+                for constant in test.constants:
+                    if isinstance(constant, float) and constant not in known and (pattern.kind, test.field) != ("patient", "age_years"):
+                        yield Mistake(
+                            f"{pack.folder.name}/rules/{rule.id}.yaml",
+                            name,
+                            f"no evidence entry names the number {constant:g} ({pattern.kind}.{test.field}). Add it to `numbers` of the entry that supports it, or make it a parameter.",
+                        )
+
+
+def _warnings(pack: Pack, today: date) -> Iterator[Mistake]:
+    for rule in pack.rules:
+        if rule.status == "active" and today - rule.reviewed > REVIEW_PERIOD:
+            yield Mistake(f"{pack.folder.name}/rules/{rule.id}.yaml", "reviewed", f"reviewed on {rule.reviewed}, more than {REVIEW_PERIOD.days} days ago; it still runs")
+    rules = {rule.id for rule in pack.rules}
+    for path in sorted((pack.folder / "rules").iterdir()):
+        stem = path.name.removesuffix(".yaml").removesuffix(".cases")
+        if path.suffix != ".yaml" or stem not in rules:
+            yield Mistake(f"{pack.folder.name}/rules/{path.name}", "", "belongs to no rule of the pack")

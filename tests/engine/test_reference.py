@@ -1,0 +1,85 @@
+"""What conditions mean: three values, gaps, open fields, witnesses."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, truth, unknowns, witnesses
+from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Test
+from cds_rules.vocabulary.chart import Source
+from cds_rules.vocabulary.facts import fact
+
+HIGH = Pattern("lab", (Test("code", "eq", ("magnesium",)), Test("value", "gt", (3.0,))))
+G5 = Pattern("kidney", (Test("tier", "eq", ("G5",)),))
+
+
+def magnesium(value: float | None) -> World:
+    return World([fact("lab", code="magnesium", value=value)])
+
+
+@pytest.mark.parametrize(("value", "expected"), [(2.9, NO), (3.0, NO), (3.0 + 1e-10, NO), (3.01, YES), (None, UNKNOWN)])
+def test_a_comparison_is_strict_within_the_tolerance(value: float | None, expected: int) -> None:
+    assert truth(HIGH, magnesium(value)) is expected
+
+
+def test_a_value_known_to_differ_settles_a_pattern_whose_other_field_is_open() -> None:
+    assert truth(HIGH, World([fact("lab", code="potassium", value=None)])) is NO
+
+
+def test_a_gap_makes_absence_unknown_but_not_presence() -> None:
+    assert truth(HIGH, World([], ["lab"])) is UNKNOWN
+    assert truth(HIGH, World([fact("lab", code="magnesium", value=4)], ["lab"])) is YES
+    assert truth(Not(HIGH), World([], ["lab"])) is UNKNOWN
+    assert truth(Not(HIGH), World([])) is YES
+
+
+def test_one_known_part_settles_all_and_any() -> None:
+    gap = World([fact("kidney", tier="G5")], ["lab"])
+    assert truth(Any((HIGH, G5)), gap) is YES
+    assert truth(All((HIGH, Not(G5))), gap) is NO
+    assert truth(All((HIGH, G5)), gap) is UNKNOWN
+
+
+def test_witnesses_are_the_facts_of_what_is_met_each_once() -> None:
+    source = Source("Observation/1", "Magnesium")
+    level, kidney = fact("lab", source, code="magnesium", value=4), fact("kidney", tier="G5")
+    judgement = judge(All((HIGH, Any((G5, HIGH)), Not(Pattern("order", ())))), World([level, kidney]))
+    assert witnesses(judgement) == (level, kidney)
+
+
+def test_unknowns_name_the_patterns_to_blame() -> None:
+    assert unknowns(judge(All((HIGH, G5)), World([fact("kidney", tier="G5")], ["lab"]))) == (HIGH,)
+
+
+conditions = st.recursive(
+    st.sampled_from([HIGH, G5, Pattern("order", ())]),
+    lambda inner: st.one_of(inner.map(Not), st.lists(inner, max_size=3).map(tuple).map(All), st.lists(inner, max_size=3).map(tuple).map(Any)),
+    max_leaves=8,
+)
+facts = st.lists(
+    st.one_of(
+        st.builds(lambda value: fact("lab", code="magnesium", value=value), st.sampled_from([None, 2.0, 3.0, 4.0])),
+        st.builds(lambda tier: fact("kidney", tier=tier), st.sampled_from([None, "G4", "G5"])),
+        st.just(fact("order", test="ck")),
+    ),
+    max_size=4,
+)
+
+
+@given(conditions, facts, st.sets(st.sampled_from(["lab", "kidney", "order"])))
+def test_knowing_more_never_turns_a_settled_truth(condition: Condition, known: list, gaps: set[str]) -> None:
+    """With the gaps closed, what was met or not met stays so."""
+    before, after = truth(condition, World(known, gaps)), truth(condition, World(known))
+    assert before is UNKNOWN or before is after
+
+
+@given(conditions, facts)
+def test_the_order_of_facts_never_matters(condition: Condition, known: list) -> None:
+    assert truth(condition, World(known)) is truth(condition, World(known[::-1]))
+
+
+@given(conditions, facts)
+def test_judging_with_explanation_gives_the_same_truth(condition: Condition, known: list) -> None:
+    assert judge(condition, World(known)).truth is truth(condition, World(known))
