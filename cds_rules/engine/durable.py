@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any as Anything
 
-from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, passes
+from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, fits, passes
 from cds_rules.knowledge.rules import All, Any, Condition, Constant, Not, Pattern, Rule, Test, patterns
 from cds_rules.vocabulary.errors import MatcherError
 from cds_rules.vocabulary.facts import Fact, Value
@@ -148,7 +148,8 @@ def _nothing(context: object) -> None:
 
 def _antecedents(conjunction: Conjunction) -> Iterator[dict[str, Anything]]:
     yield {"call": {"k": "call"}}
-    ordered = sorted(conjunction, key=lambda literal: not literal.present)
+    # the library joins from the front: what nearly every patient passes comes late
+    ordered = sorted(conjunction, key=lambda literal: (not literal.present, literal.pattern.kind == "patient"))
     for number, literal in enumerate(ordered):
         kind = literal.pattern.kind
         if literal.present:
@@ -168,7 +169,20 @@ def _comparison(test: Test) -> dict[str, Anything]:
     return term if test.operator == "eq" else {{"lt": "$lt", "le": "$lte", "gt": "$gt", "ge": "$gte"}[test.operator]: term}
 
 
-Fields = Mapping[str, Sequence[Test]]
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Patterns that ask for the same facts, and the tests of each field they name."""
+
+    patterns: tuple[Pattern, ...]
+    fields: Mapping[str, tuple[Test, ...]]
+
+    @classmethod
+    def of(cls, patterns: Iterable[Pattern]) -> _Group:
+        found, fields = tuple(patterns), dict[str, dict[Test, None]]()
+        for pattern in found:
+            for test in pattern.tests:
+                fields.setdefault(test.field, {})[test] = None
+        return cls(found, {name: tuple(tests) for name, tests in fields.items()})
 
 
 class _Reader:
@@ -182,59 +196,59 @@ class _Reader:
         for pattern in patterns:
             by_kind.setdefault(pattern.kind, {})[pattern] = None
         self._key: dict[str, str | None] = {kind: _discriminator(each) for kind, each in by_kind.items()}
-        self._asked: dict[str, dict[Constant | None, Fields]] = {}
+        self._asked: dict[str, dict[Constant | None, _Group]] = {}
         for kind, each in by_kind.items():
             key = self._key[kind]
             constants = {None} | {_named(pattern, key) for pattern in each if key}
             self._asked[kind] = {
-                constant: _fields(pattern for pattern in each if constant is None or _named(pattern, key) == constant) for constant in constants
+                constant: _Group.of(pattern for pattern in each if constant is None or _named(pattern, key) == constant) for constant in constants
             }
 
-    def facts(self, world: World) -> Iterator[tuple[Fact, Fields]]:
-        """The facts some pattern can be about, each with the fields it is asked for; of a crowd of equals, one."""
+    def facts(self, world: World) -> Iterator[tuple[Fact, _Group]]:
+        """The facts some pattern can be about, each with who asks for it; of a crowd of equals, one."""
         for kind, groups in self._asked.items():
             key = self._key[kind]
-            known = [(each, fields) for each in world.facts.get(kind, ()) if (fields := groups.get(each.fields[key] if key else None)) is not None]
+            known = [(each, group) for each in world.facts.get(kind, ()) if (group := groups.get(each.fields[key] if key else None))]
             if len(known) > _CROWD:
-                known = list({tuple(passes(test, each.fields[name]) for name in fields for test in fields[name]) + (id(fields),): (each, fields) for each, fields in known}.values())
+                known = list({_seen_by(each, group): (each, group) for each, group in known}.values())
             yield from known
 
     def messages(self, world: World) -> Iterator[dict[str, Anything]]:
         """The facts as they are, without the fields that are not known."""
-        for each, fields in self.facts(world):
-            yield {"k": each.kind, **{name: value for name in fields if (value := each.fields[name]) is not None}}
+        for each, group in self.facts(world):
+            yield {"k": each.kind, **{name: value for name in group.fields if (value := each.fields[name]) is not None}}
 
     def shadows(self, world: World) -> Iterator[dict[str, Anything]]:
         """The facts with every field that is not known set to each value that could matter, and the gaps."""
         for kind in self._asked:
             if kind in world.gaps:
                 yield {"k": "gap " + kind}
-        for each, fields in self.facts(world):
-            unknown = [name for name in fields if each.fields[name] is None]
-            copies = list(itertools.islice(itertools.product(*(_regions(fields[name]) for name in unknown)), _COPIES + 1))
+        for each, group in self.facts(world):
+            unknown = [name for name in group.fields if each.fields[name] is None]
+            copies = list(itertools.islice(itertools.product(*(_regions(group.fields[name]) for name in unknown)), _COPIES + 1))
             if len(copies) > _COPIES:
                 raise MatcherError(f"a {each.kind} fact leaves too many fields open")
-            known = {name: value for name in fields if (value := each.fields[name]) is not None}
+            known = {name: value for name in group.fields if (value := each.fields[name]) is not None}
             for values in copies:
                 yield {"k": "~" + each.kind, **known, **dict(zip(unknown, values, strict=True))}
 
     def is_certain(self, world: World) -> bool:
-        """Tell whether nothing that is asked for is unknown."""
+        """Tell whether no pattern can be unknown: no gap, and no open field that would decide one."""
         if any(kind in world.gaps for kind in self._asked):
             return False
-        return all(each.fields[name] is not None for each, fields in self.facts(world) for name in fields)
+        for each, group in self.facts(world):
+            if any(each.fields[name] is None for name in group.fields) and any(fits(pattern, each) is UNKNOWN for pattern in group.patterns):
+                return False
+        return True
+
+
+def _seen_by(each: Fact, group: _Group) -> tuple[object, ...]:
+    """How all tests of a group judge a fact: facts that are judged alike are interchangeable."""
+    return (id(group), *(passes(test, each.fields[name]) for name, tests in group.fields.items() for test in tests))
 
 
 def _named(pattern: Pattern, key: str | None) -> Constant | None:
     return next((test.constants[0] for test in pattern.tests if test.field == key and test.operator == "eq"), None)
-
-
-def _fields(patterns: Iterable[Pattern]) -> Fields:
-    fields: dict[str, dict[Test, None]] = {}
-    for pattern in patterns:
-        for test in pattern.tests:
-            fields.setdefault(test.field, {})[test] = None
-    return {name: tuple(tests) for name, tests in fields.items()}
 
 
 def _discriminator(patterns: Iterable[Pattern]) -> str | None:

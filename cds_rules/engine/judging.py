@@ -54,6 +54,9 @@ class Outcome:
     because: tuple[str, ...] = ()
 
 
+_NOT_FIRED = Outcome("not-fired")
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What all rules of a hook say before arbitration.
@@ -70,11 +73,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """One hook's rules and their conditions in the other matcher: all triggers first, then, if any is not NO, the rest."""
+    """One hook's rules and their conditions by name: all triggers are judged first, then, if any is not NO, the details."""
 
     rules: tuple[Rule, ...]
-    triggers: durable.Matcher | None
-    details: durable.Matcher | None
+    when: Mapping[str, Condition]
+    details: Mapping[str, Mapping[str, Condition]]
+    when_matcher: durable.Matcher | None
+    details_matcher: durable.Matcher | None
 
 
 @dataclass(slots=True)
@@ -93,14 +98,14 @@ class Judge:
             rules = tuple(rule for rule in self.rules if hook in rule.hooks and rule.status != "retired")
             if not rules:
                 continue
-            triggers, details = None, None
+            when = {f"{rule.id}: when": rule.trigger for rule in rules}
+            details = {rule.id: {f"{rule.id}: {name}": part for name, part in rule.conditions() if name != "when"} for rule in rules}
+            matchers: tuple[durable.Matcher | None, durable.Matcher | None] = (None, None)
             if durable.AVAILABLE:
                 call = fact("call", hook=hook)
-                parts = {f"{rule.id}: {name}": condition for rule in rules for name, condition in rule.conditions()}
-                is_trigger = {name: name.endswith(": when") for name in parts}
-                triggers = durable.Matcher(f"{hook} when", {name: each for name, each in parts.items() if is_trigger[name]}, call)
-                details = durable.Matcher(f"{hook} levels", {name: each for name, each in parts.items() if not is_trigger[name]}, call)
-            self._hooks[hook] = _Compiled(rules, triggers, details)
+                every = {name: part for parts in details.values() for name, part in parts.items()}
+                matchers = durable.Matcher(f"{hook} when", when, call), durable.Matcher(f"{hook} details", every, call)
+            self._hooks[hook] = _Compiled(rules, when, details, *matchers)
 
     def hooks(self) -> tuple[str, ...]:
         """The hooks for which there are rules."""
@@ -118,15 +123,13 @@ class Judge:
             return Verdict((), {}, "none: no rule is registered for this hook")
         world = World(facts, gaps)
         reading = _Reading(world)
-        reading.settle(compiled.triggers, {f"{rule.id}: when": rule.trigger for rule in compiled.rules})
-        open_rules = [rule for rule in compiled.rules if reading.truths[f"{rule.id}: when"] is not NO]
-        if open_rules:
-            parts = {f"{rule.id}: {name}": each for rule in open_rules for name, each in rule.conditions() if name != "when"}
-            reading.settle(compiled.details, parts)
-        findings, outcomes = [], {}
-        for rule in compiled.rules:
-            outcome, finding = decide(rule, reading.truths, world, gaps)
-            outcomes[rule.id] = outcome
+        reading.settle(compiled.when_matcher, compiled.when)
+        opened = [rule for rule, name in zip(compiled.rules, compiled.when, strict=True) if reading.truths[name] is not NO]
+        if opened:
+            reading.settle(compiled.details_matcher, {name: part for rule in opened for name, part in compiled.details[rule.id].items()})
+        findings, outcomes = [], {rule.id: _NOT_FIRED for rule in compiled.rules}
+        for rule in opened:
+            outcomes[rule.id], finding = decide(rule, reading.truths, world, gaps)
             if finding:
                 findings.append(finding)
         return Verdict(tuple(findings), outcomes, reading.matcher, tuple(reading.disagreements))
@@ -161,7 +164,7 @@ def decide(rule: Rule, truths: Mapping[str, Truth], world: World, gaps: Mapping[
     """Settle one rule from the truths of its conditions."""
     when = truths[f"{rule.id}: when"]
     if when is NO:
-        return Outcome("not-fired"), None
+        return _NOT_FIRED, None
     levels = [truths[f"{rule.id}: level {number}"] for number in range(len(rule.levels))]
     if all(level is NO for level in levels):
         return Outcome("not-fired", because=("no level applies",)), None
