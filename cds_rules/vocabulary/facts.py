@@ -103,8 +103,10 @@ HOOKS = ("patient-view", "order-select", "order-sign", "encounter-start", "encou
 TIERS = ("OK", "G3a", "G3b", "G4", "G5", "AKI", "DIALYSIS", "UNKNOWN")
 LABS = (
     "creatinine", "egfr", "cystatin_c", "magnesium", "potassium", "sodium", "calcium", "albumin", "ck", "tsh",
-    "vitamin_d_25oh", "qtc", "bun", "sbp", "hr", "rr", "weight", "height",
+    "vitamin_d_25oh", "qtc", "bun", "ionized_calcium", "corrected_calcium",
 )  # fmt: skip
+VITALS = ("sbp", "hr", "rr", "weight", "height", "crcl")
+REASONS = ("cramps", "malaria", "other", "none")
 TESTS = ("magnesium", "creatinine", "bmp", "cmp", "ck", "tsh", "calcium", "ecg", "vitamin-d", "other")
 
 
@@ -134,6 +136,7 @@ KINDS: Mapping[str, Kind] = {
             "pregnant": _flag("pregnant now"),
             "postpartum": _flag("delivered within 42 days"),
             "comfort_care": _flag("comfort, hospice or palliative-only care (knowledge.md 3.11)"),
+            "torsades": _flag("torsades_active: recorded within 7 days (knowledge.md 3.11)"),
         },
         ("patient",),
     ),
@@ -169,6 +172,10 @@ KINDS: Mapping[str, Kind] = {
             "source_taken": _flag("a source of any kind is active or stopped within 3 days"),
             "source_drafted": _flag("a draft in focus is a source of any kind"),
             "toxicity_source": _flag("a source for 2.2: oral, preparation, enema, or IV that is not obstetric; active or stopped within 3 days"),
+            "toxicity_source_iv": _flag("toxicity_source holds IV or IM magnesium that is not obstetric"),
+            "iv_active": _flag("IV or IM magnesium is active"),
+            "both_iv": _flag("BOTH holds IV or IM magnesium"),
+            "both_oral": _flag("BOTH holds mg_oral"),
             "focal_start_days": _number("days since the latest start of the FOCAL oral products", "d"),
         },
         ("medications", "conditions"),
@@ -180,14 +187,19 @@ KINDS: Mapping[str, Kind] = {
             "specific_major": _flag("at least one specific major sign"),
             "major": _flag("at least one major sign, specific or not"),
             "oldest_sign_days": _number("age of the oldest qualifying sign", "d"),
+            "level_measured": _flag("a magnesium is on file that is at most as old as the oldest sign, or one day"),
         },
         ("vitals", "conditions"),
     ),
     "lab": Kind(
         "The latest usable result of each laboratory key; for potassium the latest that is not hemolyzed.",
         {
-            "code": _text("laboratory key; calcium is corrected or ionized as in 3.5, egfr the chosen one", *LABS),
-            "value": _number("in the canonical unit of 3.4"),
+            "code": _text(
+                "laboratory key; calcium is the one that counts by 3.5 and has no value: corrected_calcium (mg/dL) or"
+                " ionized_calcium (mmol/L) stands beside it; egfr is the chosen one",
+                *LABS,
+            ),
+            "value": _number("in the canonical unit of 3.4; none for calcium, and for a bound that says nothing"),
             "age_days": _number("age of the result", "d"),
             "flag": _text("against the limits of 3.5 and 3.6 or the lab's own; None for a bound that says nothing", "low", "normal", "high"),
             "ratio": _number("CK divided by its upper limit, unrounded"),
@@ -196,7 +208,24 @@ KINDS: Mapping[str, Kind] = {
             "since_diuretic": _flag("drawn on or after the start of the earliest implicated diuretic; true in order hooks"),
             "since_statin": _flag("drawn on or after the start of the statin; true in order hooks"),
             "since_symptom": _flag("drawn on or after the onset of the latest statin-period muscle symptom"),
+            "since_scheduled": _flag("drawn on or after the earliest known start of a scheduled FOCAL mg_oral product"),
+            "magnesium_started": _flag("an active oral or IV magnesium product was started on or after the day of the result"),
+            "repeatedly_low": _flag("potassium: another one below 3.5 at least 24 h earlier, at most 14 days old"),
         },
+        ("labs",),
+    ),
+    "vital": Kind(
+        "The latest vital sign or body measure of each key, and what is computed with it.",
+        {
+            "code": _text("sbp, hr, rr, weight, height; crcl is Cockcroft-Gault in mL/min", *VITALS),
+            "value": _number("mm[Hg], /min, kg, cm, mL/min"),
+            "age_days": _number("age", "d"),
+        },
+        ("patient", "labs", "vitals"),
+    ),
+    "slco1b1": Kind(
+        "The SLCO1B1 phenotype on file (knowledge.md 2.27), of any age; the newest that can be read.",
+        {"function": _text("transporter function", "poor", "decreased", "normal")},
         ("labs",),
     ),
     "medication": Kind(
@@ -206,12 +235,42 @@ KINDS: Mapping[str, Kind] = {
             "ingredient": _text("first ingredient"),
             "state": _text("active, stopped or draft", "active", "stopped", "draft"),
             "focal": _flag("belongs to FOCAL"),
+            "both": _flag("belongs to BOTH: a draft, or active and not replaced by a draft"),
             "route": _text("route"),
             "start_days": _number("days since the start", "d"),
+            "known_days": _number("days an active medication is known to be taken; 0 when its start is not recorded", "d"),
             "stopped_days": _number("days since it was stopped", "d"),
             "dose_mg": _number("milligrams a day of the ingredient", "mg/d"),
             "prn": _flag("taken as needed"),
             "renewal": _flag("a draft that only renews or replaces an active order of the same ingredient"),
+            "reason": _text("why it is given", *REASONS),
+            "before_cramp": _flag("active, started 0 to 365 days before a true muscle cramp of 30 days, or at an unknown time"),
+        },
+        ("medications",),
+    ),
+    "magnesium-product": Kind(
+        "A magnesium product of `magnesium`: in BOTH, or stopped within 3 days; one fact each.",
+        {
+            "class": _text("class of knowledge.md 5.1"),
+            "oral": _flag("mg_oral: an oral class with at least 50 mg a day or an unknown amount"),
+            "heavy": _flag("mg_oral that is a laxative or antacid"),
+            "state": _text("active, stopped or draft", "active", "stopped", "draft"),
+            "focal": _flag("belongs to FOCAL"),
+            "prn": _flag("taken as needed"),
+            "known_days": _number("days an active product is known to be taken; 0 when its start is not recorded", "d"),
+            "reason": _text("why it is given", *REASONS),
+        },
+        ("medications",),
+    ),
+    "statin-dose": Kind(
+        "A statin in BOTH whose daily dose is known, or an active one that a draft replaces.",
+        {
+            "statin": _text("statin"),
+            "dose_mg": _number("milligrams a day", "mg/d"),
+            "state": _text("active or draft", "active", "draft"),
+            "focal": _flag("belongs to FOCAL"),
+            "both": _flag("belongs to BOTH"),
+            "days_at_dose": _number("days an active statin is known to be taken at this dose; 0 when not recorded", "d"),
         },
         ("medications",),
     ),
@@ -257,6 +316,7 @@ KINDS: Mapping[str, Kind] = {
         {
             "key": _text("medication class or condition key"),
             "diuretic": _flag("a loop or thiazide diuretic"),
+            "count": _number("how many different risks there are"),
         },
         ("conditions", "medications"),
     ),
@@ -266,6 +326,17 @@ KINDS: Mapping[str, Kind] = {
             "statin": _text("statin"),
             "partner": _text("partner drug"),
             "effect": _text("what the row says", "contra", "avoid", "cap"),
+            "focal": _flag("a draft in focus takes part"),
+            "cap_mg": _number("allowed dose of a cap row", "mg/d"),
+        },
+        ("medications",),
+    ),
+    "spacing": Kind(
+        "An oral magnesium product and an oral drug of table 2.34 in BOTH, of which a draft in focus takes part.",
+        {
+            "partner": _text("partner drug"),
+            "avoid": _flag("marked in the table: do not combine"),
+            "settled": _flag("both active for more than 30 days, the draft only renews one of them"),
         },
         ("medications",),
     ),

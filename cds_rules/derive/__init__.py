@@ -1,0 +1,215 @@
+"""Facts computed from what was read: kidneys, magnesium, calcium, muscle, symptoms, exposure.
+
+`derive` takes a `Chart` at one instant and gives `Derived`: the flat facts that rules match, and the views that card texts
+read. Pure: the same chart gives the same facts, in whatever order its entries stand. Unknown is never normal: what the
+record cannot say is None, and what was not delivered is a gap.
+Floor: derive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cds_rules.derive.calcium import Calcium, calcium
+from cds_rules.derive.differential import Differential
+from cds_rules.derive.exposure import (
+    DIURETICS,
+    ByClass,
+    Diuretic,
+    Drug,
+    Interaction,
+    Risk,
+    Rows,
+    Spacing,
+    Statin,
+    by_class,
+    deficiency_risks,
+    diuretics,
+    drugs,
+    interactions,
+    renal_risks,
+    spacings,
+    statins,
+)
+from cds_rules.derive.kidneys import Kidney, kidney
+from cds_rules.derive.labs import Lab, Labs, labs
+from cds_rules.derive.magnesium import Magnesium, magnesium
+from cds_rules.derive.muscle import SamsCi, sams_ci
+from cds_rules.derive.patient import Patient, patient
+from cds_rules.derive.record import Record
+from cds_rules.derive.statements import gaps_of, statements
+from cds_rules.derive.symptoms import (
+    Complaint,
+    Direction,
+    Toxicity,
+    complaints,
+    direction,
+    level_measured,
+    toxicity,
+    true_cramps,
+)
+from cds_rules.vocabulary.chart import Chart, Medication
+from cds_rules.vocabulary.facts import Fact
+
+Tables = Mapping[str, Sequence[Mapping[str, str]]]
+"""Tables of the packs by name; here `statin_interactions` (2.25) and `absorption_interactions` (2.34) are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Everything computed from one chart.
+
+    facts: what rules match. gaps: kind of fact -> why facts of it may be missing. The rest are views for card texts.
+    medications: all with their part in this call; drugs: those in BOTH by class; symptoms: all reported, newest first;
+    cramps: true muscle cramps of 30 days; ck: the latest creatine kinase.
+    """
+
+    facts: tuple[Fact, ...]
+    gaps: Mapping[str, tuple[str, ...]]
+    hook: str
+    at: datetime
+    patient: Patient
+    kidney: Kidney
+    labs: Labs
+    calcium: Calcium | None
+    medications: tuple[Drug, ...]
+    drugs: ByClass
+    magnesium: Magnesium
+    statins: tuple[Statin, ...]
+    diuretics: tuple[Diuretic, ...]
+    symptoms: tuple[Complaint, ...]
+    toxicity: Toxicity
+    level_measured: bool
+    interactions: tuple[Interaction, ...]
+    spacings: tuple[Spacing, ...]
+    renal_risks: tuple[Risk, ...]
+    deficiency_risks: tuple[Risk, ...]
+    record: Record
+
+    @property
+    def focal(self) -> tuple[Medication, ...]:
+        """FOCAL of knowledge.md 0.4."""
+        return tuple(drug.medication for drug in self.medications if drug.focal)
+
+    @property
+    def ck(self) -> Lab | None:
+        """The latest creatine kinase, with its ratio and limit."""
+        return self.labs["ck"]
+
+    @property
+    def cramps(self) -> tuple[Complaint, ...]:
+        """True muscle cramps recorded within 30 days, newest first."""
+        return tuple(each for each in self.symptoms if each.cramp and each.age_days <= 30 + 1e-9)
+
+    @property
+    def statin_symptoms(self) -> tuple[Complaint, ...]:
+        """Statin-period muscle symptoms of 30 days, newest first."""
+        return tuple(each for each in self.symptoms if each.statin_period)
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the findings point (DIR)."""
+        return direction(self.symptoms, self.toxicity)
+
+    @property
+    def differential(self) -> Differential:
+        """The checklist of other causes (DIFF)."""
+        return Differential(self.record, self.patient, self.drugs, self.labs, self.kidney, self.cramps)
+
+    @property
+    def sams_ci(self) -> SamsCi | None:
+        """The partial SAMS-CI score of the statin-period symptom that scores highest; None without one."""
+        starts = [
+            moment
+            for statin in self.statins
+            if statin.state != "draft"
+            for moment in (statin.start, statin.drug.dose_increased)
+            if moment
+        ]
+        scores = []
+        for each in self.statin_symptoms:
+            before = [start for start in starts if start.date() <= each.onset.date()]
+            weeks = max((each.onset - max(before)).total_seconds() / 604800, 0.0) if before else None
+            scores.append(sams_ci(each.site, each.side, weeks, sources=each.sources))
+        return max(scores, key=lambda score: score.points, default=None)
+
+    @property
+    def views(self) -> dict[str, object]:
+        """All views by the name card texts use."""
+        names = (
+            "hook", "at", "patient", "kidney", "labs", "calcium", "ck", "medications", "drugs", "magnesium", "statins",
+            "diuretics", "symptoms", "cramps", "statin_symptoms", "toxicity", "direction", "differential", "sams_ci",
+            "interactions", "spacings", "renal_risks", "deficiency_risks",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
+
+def derive(chart: Chart, *, hook: str, at: datetime, tables: Tables, gaps: Mapping[str, str] | None = None) -> Derived:
+    """Compute everything rules and cards need from a chart.
+
+    Args:
+        chart: what was read; nothing in it is dated after `at`.
+        hook: the CDS Hooks hook that was called.
+        at: the instant of evaluation.
+        tables: the packs' tables by name.
+        gaps: domain of the record (vocabulary.facts.DOMAINS) -> why it was not wholly delivered.
+    """
+    missing = gaps or {}
+    record = Record(chart, hook, at, missing)
+    who = patient(record)
+    taken = drugs(record)
+    mg = magnesium(record, taken, who)
+    kidneys = kidney(record, who)
+    found_labs = labs(record, who)
+    lipid_lowering = statins(taken)
+    cramps = true_cramps(record)
+    water_tablets = [
+        drug for drug in taken if drug.state == "active" and drug.both and not drug.classes.isdisjoint(DIURETICS)
+    ]
+    reported = complaints(
+        record,
+        magnesium=[each.drug for each in mg.products if each.counts and each.state == "active"],
+        diuretics=water_tablets,
+        statins=lipid_lowering,
+    )
+    signs = toxicity(record, who)
+    swallowed = (
+        [each.drug for each in mg.products if each.both and (each.counts or each.kind == "bowel-prep")]
+        if record.ordering
+        else []
+    )
+    derived = Derived(
+        facts=(),
+        gaps=gaps_of(missing.items()) if missing else {},
+        hook=hook,
+        at=at,
+        patient=who,
+        kidney=kidneys,
+        labs=found_labs,
+        calcium=calcium(record),
+        medications=taken,
+        drugs=by_class(taken),
+        magnesium=mg,
+        statins=lipid_lowering,
+        diuretics=diuretics(taken, [each.onset or each.recorded for each in cramps]),
+        symptoms=reported,
+        toxicity=signs,
+        level_measured=level_measured(record, signs),
+        interactions=interactions(_rows(tables, "statin_interactions"), taken, lipid_lowering, record.ordering)
+        if lipid_lowering
+        else (),
+        spacings=spacings(_rows(tables, "absorption_interactions"), taken, swallowed) if swallowed else (),
+        renal_risks=renal_risks(record, taken),
+        deficiency_risks=deficiency_risks(record, taken),
+        record=record,
+    )
+    return replace(derived, facts=statements(derived, record, cramps))
+
+
+def _rows(tables: Tables, name: str) -> Rows:
+    return tables.get(name, ())
+
+
+__all__ = ["Derived", "Tables", "derive"]
