@@ -160,13 +160,14 @@ def derive(chart: Chart, *, hook: str, at: datetime, tables: Tables, gaps: Mappi
     record = Record(chart, hook, at, missing)
     who = patient(record)
     taken = drugs(record)
-    mg = magnesium(record, taken, who)
+    classed = [drug for drug in taken if drug.classes]
+    mg = magnesium(classed, who)
     kidneys = kidney(record, who)
     found_labs = labs(record, who)
-    lipid_lowering = statins(taken)
+    lipid_lowering = statins(classed)
     cramps = true_cramps(record)
     water_tablets = [
-        drug for drug in taken if drug.state == "active" and drug.both and not drug.classes.isdisjoint(DIURETICS)
+        drug for drug in classed if drug.state == "active" and drug.both and not drug.classes.isdisjoint(DIURETICS)
     ]
     reported = complaints(
         record,
@@ -190,10 +191,10 @@ def derive(chart: Chart, *, hook: str, at: datetime, tables: Tables, gaps: Mappi
         labs=found_labs,
         calcium=calcium(record),
         medications=taken,
-        drugs=by_class(taken),
+        drugs=by_class(classed),
         magnesium=mg,
         statins=lipid_lowering,
-        diuretics=diuretics(taken, [each.onset or each.recorded for each in cramps]),
+        diuretics=diuretics(classed, [each.onset or each.recorded for each in cramps]),
         symptoms=reported,
         toxicity=signs,
         level_measured=level_measured(record, signs),
@@ -201,8 +202,8 @@ def derive(chart: Chart, *, hook: str, at: datetime, tables: Tables, gaps: Mappi
         if lipid_lowering
         else (),
         spacings=spacings(_rows(tables, "absorption_interactions"), taken, swallowed) if swallowed else (),
-        renal_risks=renal_risks(record, taken),
-        deficiency_risks=deficiency_risks(record, taken),
+        renal_risks=renal_risks(record, classed),
+        deficiency_risks=deficiency_risks(record, classed),
         record=record,
     )
     return replace(derived, facts=statements(derived, record, cramps))

@@ -367,24 +367,25 @@ def interactions(
 
     A cap row applies only when the statin's daily dose is known and above the cap. In patient-view both are active.
     """
-    found: dict[tuple[int, int], Interaction] = {}
+    found: list[Interaction] = []
+    partners = [each for each in medications if each.both]
     for statin in taken:
         if not statin.drug.both:
             continue
-        for row in rows:
-            if row["statin"] != statin.ingredient:
+        own = {row["partner"]: row for row in rows if row["statin"] == statin.ingredient}
+        for partner in partners:
+            product = partner.medication.product
+            named = [own[each] for each in product.ingredients if each in own]
+            groups = [own[each] for each in sorted(partner.classes | product.classes) if each in own]
+            if partner is statin.drug or partner.local or not (named or groups):
                 continue
-            cap = float(row["cap_mg"]) if row.get("cap_mg") else None
-            if row["effect"] == "cap" and (cap is None or statin.dose_mg is None or statin.dose_mg <= cap + EPSILON):
-                continue
-            for partner in medications:
-                if partner is statin.drug or not partner.both or partner.local or not _named(partner, row["partner"]):
-                    continue
-                each = Interaction(
+            # a row for the ingredient itself speaks before the row of its group (nelfinavir among protease inhibitors)
+            applicable = [
+                Interaction(
                     statin=statin.ingredient,
                     partner=row["partner"],
                     effect=row["effect"],
-                    cap_mg=cap,
+                    cap_mg=float(row["cap_mg"]) if row.get("cap_mg") else None,
                     dose_mg=statin.dose_mg,
                     focal=ordering and (statin.focal or partner.focal),
                     statin_name=statin.name,
@@ -392,15 +393,17 @@ def interactions(
                     statin_drug=statin.drug,
                     partner_drug=partner,
                 )
-                pair = (id(statin), id(partner))
-                if pair not in found or _rank(each) < _rank(found[pair]):
-                    found[pair] = each
-    return tuple(
-        sorted(
-            found.values(),
-            key=lambda each: (*_rank(each), each.statin, each.partner, each.partner_drug.source.reference),
-        )
-    )
+                for row in named or groups
+            ]
+            found += sorted(filter(_applies, applicable), key=_rank)[:1]
+    found.sort(key=lambda each: (*_rank(each), each.statin, each.partner, each.partner_drug.source.reference))
+    return tuple(found)
+
+
+def _applies(each: Interaction) -> bool:
+    if each.effect != "cap":
+        return True
+    return each.cap_mg is not None and each.dose_mg is not None and each.dose_mg > each.cap_mg + EPSILON
 
 
 def _rank(each: Interaction) -> tuple[int, float]:

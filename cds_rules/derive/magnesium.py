@@ -12,7 +12,7 @@ from datetime import datetime
 
 from cds_rules.derive.exposure import Drug, mg_of
 from cds_rules.derive.patient import Patient
-from cds_rules.derive.record import EPSILON, Record
+from cds_rules.derive.record import EPSILON
 from cds_rules.vocabulary.chart import Amount, MagnesiumContent, Source, State
 from cds_rules.vocabulary.quantities import half_up
 
@@ -417,8 +417,8 @@ def _product(drug: Drug) -> Product | None:
     )
 
 
-def magnesium(record: Record, medications: Iterable[Drug], patient: Patient) -> Magnesium:
-    """Add up the magnesium of a record (knowledge.md 3.9, 3.11)."""
+def magnesium(medications: Iterable[Drug], patient: Patient) -> Magnesium:
+    """Add up the magnesium of all medications (knowledge.md 3.9, 3.11)."""
     products = tuple(
         product
         for drug in medications

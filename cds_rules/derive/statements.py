@@ -30,8 +30,13 @@ _STOPPED_DAYS = 180.0
 _MEDICATIONS = "medications"
 
 
+def _number(value: float) -> float:
+    """`quantized`, by a short cut for the usual sizes."""
+    return round(value, 9) if 0.0001 <= value <= 1e12 else quantized(value)
+
+
 def _numeric(value: float | None) -> float | None:
-    return None if value is None else quantized(value)
+    return None if value is None else _number(value)
 
 
 def statements(derived: Derived, record: Record, cramps: Sequence[Symptom]) -> tuple[Fact, ...]:
@@ -181,20 +186,41 @@ def _toxicity(derived: Derived, record: Record) -> Fact:
     return Fact("toxicity", fields, toxicity.sources)
 
 
+class _Earliest:
+    """The earliest of some starts; one that is not known is always reached."""
+
+    __slots__ = ("_always", "_date", "_moment", "some")
+
+    def __init__(self, starts: Iterable[datetime | None]) -> None:
+        listed = list(starts)
+        known = [start for start in listed if start is not None]
+        self.some = bool(listed)
+        self._always = len(known) < len(listed)
+        self._moment = min(known, default=None)
+        self._date = min((start.date() for start in known), default=None)
+
+    def reached(self, at: datetime) -> bool:
+        """Whether a moment is not before one of the starts; the same day counts."""
+        if self._always or self._date is None or self._moment is None:
+            return self._always
+        return at.date() >= self._date or at >= self._moment
+
+
 class _Since:
-    """Which results were drawn on or after which starts."""
+    """Which results were drawn on or after which starts; asked once for each moment."""
 
     def __init__(self, derived: Derived, record: Record) -> None:
+        self._known: dict[datetime, dict[str, Value]] = {}
         self._ordering = record.ordering
         self._unsaid: bool | None = False if record.delivered(_MEDICATIONS) else None
         oral = derived.magnesium.focal_oral
-        self._oral = [each.start for each in oral if each.start is not None]
-        self._oral_open = len(self._oral) < len(oral)
-        self._none_oral = not oral
+        self._oral = tuple(each.start for each in oral)
         scheduled = [each.start for each in oral if not each.prn and each.start is not None and each.state == "active"]
         self._scheduled = min(scheduled, default=None)
-        self._diuretics = [each.start for each in derived.diuretics if each.implicated and each.state == "active"]
-        self._statins = [each.start for each in derived.statins if each.state != "draft"]
+        self._diuretics = _Earliest(
+            each.start for each in derived.diuretics if each.implicated and each.state == "active"
+        )
+        self._statins = _Earliest(each.start for each in derived.statins if each.state != "draft")
         self._symptom = max((each.onset for each in derived.symptoms if each.statin_period), default=None)
         self._started = [
             each.start
@@ -202,29 +228,32 @@ class _Since:
             if each.state == "active" and each.start is not None and (each.counts or each.kind == "iv")
         ]
 
-    def _earliest(self, at: datetime, starts: Sequence[datetime | None]) -> bool | None:
+    def _any(self, at: datetime, starts: _Earliest) -> bool | None:
         if self._ordering:
             return True
+        return starts.reached(at) if starts.some else self._unsaid
+
+    def _all(self, at: datetime, starts: Sequence[datetime | None]) -> bool | None:
         if not starts:
             return self._unsaid
-        return any(start is None or same_day_or_later(at, start) for start in starts)
+        if any(start is not None and not same_day_or_later(at, start) for start in starts):
+            return False
+        return None if None in starts else True
 
     def fields(self, at: datetime) -> dict[str, Value]:
         """The since_* fields of a result drawn at some moment."""
-        if self._none_oral:
-            since_magnesium = self._unsaid
-        elif any(not same_day_or_later(at, start) for start in self._oral):
-            since_magnesium = False
-        else:
-            since_magnesium = None if self._oral_open else True
-        return {
-            "since_magnesium": since_magnesium,
-            "since_diuretic": self._earliest(at, self._diuretics),
-            "since_statin": self._earliest(at, self._statins),
-            "since_symptom": self._symptom is not None and same_day_or_later(at, self._symptom),
-            "since_scheduled": self._unsaid if self._scheduled is None else same_day_or_later(at, self._scheduled),
-            "magnesium_started": True if any(start.date() >= at.date() for start in self._started) else self._unsaid,
-        }
+        if at not in self._known:
+            self._known[at] = {
+                "since_magnesium": self._all(at, self._oral),
+                "since_diuretic": self._any(at, self._diuretics),
+                "since_statin": self._any(at, self._statins),
+                "since_symptom": self._symptom is not None and same_day_or_later(at, self._symptom),
+                "since_scheduled": self._unsaid if self._scheduled is None else same_day_or_later(at, self._scheduled),
+                "magnesium_started": True
+                if any(start.date() >= at.date() for start in self._started)
+                else self._unsaid,
+            }
+        return self._known[at]
 
 
 def _labs(derived: Derived, record: Record) -> list[Fact]:
@@ -285,7 +314,7 @@ def _lab(
     fields: dict[str, Value] = {
         "code": code,
         "value": _numeric(value),
-        "age_days": quantized(age_days),
+        "age_days": _number(age_days),
         "flag": flag,
         "ratio": _numeric(ratio),
         "hemolyzed": result.hemolyzed,
@@ -305,8 +334,8 @@ def _vitals(derived: Derived, record: Record) -> list[Fact]:
     if kidney.crcl is not None and kidney.crcl_age_days is not None:
         fields: dict[str, Value] = {
             "code": "crcl",
-            "value": quantized(kidney.crcl),
-            "age_days": quantized(kidney.crcl_age_days),
+            "value": _number(kidney.crcl),
+            "age_days": _number(kidney.crcl_age_days),
         }
         found.append(Fact("vital", fields, kidney.crcl_sources))
     phenotype = slco1b1_function(record)
@@ -316,9 +345,7 @@ def _vitals(derived: Derived, record: Record) -> list[Fact]:
 
 
 def _vital(key: str, lab: Lab) -> Fact:
-    return Fact(
-        "vital", {"code": key, "value": _numeric(lab.value), "age_days": quantized(lab.age_days)}, (lab.source,)
-    )
+    return Fact("vital", {"code": key, "value": _numeric(lab.value), "age_days": _number(lab.age_days)}, (lab.source,))
 
 
 def slco1b1_function(record: Record) -> tuple[str, Result] | None:
@@ -354,7 +381,7 @@ def _medications(derived: Derived, record: Record, cramps: Sequence[Symptom]) ->
             "both": drug.both,
             "route": drug.medication.route,
             "start_days": _numeric(drug.start_days),
-            "known_days": quantized(drug.known_days),
+            "known_days": _number(drug.known_days),
             "stopped_days": _numeric(drug.stopped_days),
             "dose_mg": _numeric(drug.dose_mg),
             "prn": drug.prn,
@@ -377,7 +404,7 @@ def _products(magnesium: Magnesium) -> Iterable[Fact]:
             "state": each.state,
             "focal": each.focal,
             "prn": each.prn,
-            "known_days": quantized(each.known_days),
+            "known_days": _number(each.known_days),
             "reason": each.reason,
         }
         yield Fact("magnesium-product", fields, (each.source,))
@@ -388,11 +415,11 @@ def _statin_doses(derived: Derived) -> Iterable[Fact]:
         if each.dose_mg is not None and each.state != "stopped":
             fields: dict[str, Value] = {
                 "statin": each.ingredient,
-                "dose_mg": quantized(each.dose_mg),
+                "dose_mg": _number(each.dose_mg),
                 "state": each.state,
                 "focal": each.focal,
                 "both": each.drug.both,
-                "days_at_dose": quantized(each.days_at_dose),
+                "days_at_dose": _number(each.days_at_dose),
             }
             yield Fact("statin-dose", fields, (each.source,))
 
@@ -403,7 +430,7 @@ def _conditions(record: Record) -> Iterable[Fact]:
             moment = problem_moment(problem)
             fields: dict[str, Value] = {
                 "key": key,
-                "age_days": quantized(record.age_days(moment)) if moment else None,
+                "age_days": _number(record.age_days(moment)) if moment else None,
                 "confirmed": problem.confirmed,
             }
             yield Fact("condition", fields, (problem.source,))
@@ -413,8 +440,8 @@ def _symptoms(derived: Derived) -> Iterable[Fact]:
     for each in derived.symptoms:
         fields: dict[str, Value] = {
             "key": each.key,
-            "age_days": quantized(each.age_days),
-            "onset_days": quantized(each.onset_days),
+            "age_days": _number(each.age_days),
+            "onset_days": _number(each.onset_days),
             "cramp": each.cramp,
             "gut": each.gut,
             "after_magnesium": each.after_magnesium,
