@@ -1,0 +1,86 @@
+"""The services we offer, one for each hook, and the discovery document.
+
+Flows in: the packs' tables (for the codes in the prefetch templates). Flows out: the body of GET /cds-services.
+Floor: hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cds_rules.hooks.prefetch import Rows, templates
+
+VERSION = "2.0.1"
+"""The version of CDS Hooks that we implement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One entry of discovery; its id is part of a client's configuration and never changes."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    hook_version: str = "1.0"
+
+
+_ABOUT = "magnesium when the kidneys are impaired or the dose is high, high magnesium levels, and cramps or muscle symptoms that may come from a diuretic or a statin"
+
+SERVICES: tuple[Service, ...] = (
+    Service(
+        "magnesium-cramps-patient-view",
+        "patient-view",
+        "Magnesium safety and muscle cramps: chart review",
+        f"When a chart is opened: cards about {_ABOUT}, from the active medications, results, problems and symptoms of the patient.",
+    ),
+    Service(
+        "magnesium-cramps-order-select",
+        "order-select",
+        "Magnesium safety and muscle cramps: order being written",
+        f"When an order is being written: cards about {_ABOUT}, as far as the selected drafts take part in it. Without selections there is no card.",
+    ),
+    Service(
+        "magnesium-cramps-order-sign",
+        "order-sign",
+        "Magnesium safety and muscle cramps: before signing",
+        f"Before orders are signed: cards about {_ABOUT}, as far as one of the drafts takes part in it.",
+    ),
+)
+
+USAGE = (
+    "Send FHIR R4. What a prefetch key does not deliver cannot be judged: the answer then is 412 with the keys that are missing, or cards that say what was not assessed. "
+    "An empty list of cards means that every rule was judged and none applies. Advice to a licensed prescriber; not a medical device."
+)
+
+
+def service_at(identity: str) -> Service | None:
+    """The service with this id."""
+    return next((service for service in SERVICES if service.id == identity), None)
+
+
+def service_for(hook: str) -> Service | None:
+    """The service of this hook."""
+    return next((service for service in SERVICES if service.hook == hook), None)
+
+
+def discovery(tables: Mapping[str, Rows]) -> dict[str, Any]:
+    """The discovery document."""
+    prefetch = templates(tables)
+    return {
+        "services": [
+            {
+                "hook": service.hook,
+                "title": service.title,
+                "description": service.description,
+                "id": service.id,
+                "prefetch": prefetch,
+                "usageRequirements": USAGE,
+                "version": VERSION,
+                "hookVersion": service.hook_version,
+            }
+            for service in SERVICES
+        ]
+    }

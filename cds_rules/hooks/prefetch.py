@@ -1,0 +1,275 @@
+"""What we ask a client to send along, and what it really sent.
+
+`QUERIES` is the one list: key, search, which part of the record (`vocabulary.facts.DOMAINS`) it delivers. Each key of a
+request is in one of five states; from the states follows which parts of the record are missing, and so what cannot be judged.
+Flows in: the prefetch object of a request. Flows out: templates for discovery; documents, deliveries and missing domains.
+Floor: hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cds_rules.fhir import Document
+from cds_rules.hooks.wire import Entry, Fetched, Issue, Raw, Value, WireError, decode, kind
+
+Rows = Sequence[Mapping[str, str]]
+
+_PATIENT = "patient={{context.patientId}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to the client's FHIR server.
+
+    search: parameters beside the patient. codes: value sets whose LOINC codes are asked for. domain: the part of the record
+    it delivers. required: without it that part is not known; what is not required adds to a part and many servers do not
+    have it. newest: we need only that many, newest first; None: we need all there are.
+    """
+
+    key: str
+    type: str
+    asks: str
+    domain: str
+    search: str = ""
+    codes: tuple[str, ...] = ()
+    required: bool = True
+    newest: int | None = None
+
+    def template(self, codes: Mapping[str, Sequence[str]]) -> str:
+        """The query as discovery publishes it: R4 search syntax, plain context tokens, no parameter twice."""
+        if self.type == "Patient":
+            return "Patient/{{context.patientId}}"
+        wanted = [f"http://loinc.org|{code}" for name in self.codes for code in codes.get(name, ())]
+        parts = [_PATIENT, f"code={','.join(dict.fromkeys(wanted))}" if wanted else "", self.search]
+        if self.newest is not None:
+            parts.append(f"_sort=-{_DATE[self.type]}&_count={self.newest}")
+        return f"{self.type}?{'&'.join(filter(None, parts))}"
+
+
+_DATE = {
+    "Observation": "date",
+    "Procedure": "date",
+    "Condition": "recorded-date",
+    "MedicationRequest": "authoredon",
+    "MedicationStatement": "effective",
+    "MedicationAdministration": "effective-time",
+    "MedicationDispense": "whenhandedover",
+}
+"""Search parameter of R4 that sorts by time."""
+
+QUERIES: tuple[Query, ...] = (
+    Query("patient", "Patient", "age, sex", "patient"),
+    Query("medications", "MedicationRequest", "active orders", "medications", "status=active&_count=200"),
+    Query("endedMedications", "MedicationRequest", "orders ended lately, and when treatment began", "medications", "status=stopped,completed,cancelled", required=False, newest=30),
+    Query("statements", "MedicationStatement", "what the patient takes, over the counter too", "medications", "status=active,completed", required=False, newest=100),
+    Query("administrations", "MedicationAdministration", "what was given in hospital", "medications", "status=in-progress,completed", required=False, newest=50),
+    Query("dispenses", "MedicationDispense", "what was handed out", "medications", "status=in-progress,completed", required=False, newest=50),
+    Query("conditions", "Condition", "active problems and symptoms", "conditions", "clinical-status=active,recurrence,relapse&_count=200"),
+    Query("endedConditions", "Condition", "acute kidney injury that is over", "conditions", "clinical-status=inactive,remission,resolved", required=False, newest=30),
+    Query("creatinine", "Observation", "kidney function, acute kidney injury", "labs", codes=("creatinine_serum_plasma", "egfr", "cystatin_c"), newest=60),
+    Query("magnesium", "Observation", "magnesium levels", "labs", codes=("magnesium_serum_plasma", "magnesium_blood"), newest=20),
+    Query("electrolytes", "Observation", "potassium, sodium, calcium, albumin", "labs", codes=("potassium", "sodium", "calcium_total", "calcium_ionized", "albumin_serum"), newest=60),
+    Query("muscle", "Observation", "creatine kinase and what else explains muscle pain", "labs", codes=("creatine_kinase_total", "tsh", "vitamin_d_25oh"), newest=20),
+    Query("ecg", "Observation", "corrected QT interval", "labs", codes=("ecg_qtc",), required=False, newest=5),
+    Query("vitals", "Observation", "signs of magnesium excess, weight for creatinine clearance", "vitals", codes=("blood_pressure", "heart_rate", "respiratory_rate", "body_weight", "body_height"), newest=50),
+    Query("findings", "Observation", "cramps and pregnancy charted as observations", "conditions", codes=("symptom_observation_code", "pregnancy_status"), required=False, newest=30),
+    Query("procedures", "Procedure", "dialysis, kidney transplant, delivery", "procedures", newest=50),
+    Query("orders", "ServiceRequest", "tests that are already ordered", "orders", "status=active&_count=100"),
+)  # fmt: skip
+
+
+def lab_codes(tables: Mapping[str, Rows]) -> dict[str, tuple[str, ...]]:
+    """LOINC codes by value set, out of the packs' value set rows."""
+    found: dict[str, dict[str, None]] = {}
+    for rows in tables.values():
+        for row in rows:
+            if row.get("system") == "http://loinc.org" and row.get("value_set") and row.get("code"):
+                found.setdefault(row["value_set"], {})[row["code"]] = None
+    return {name: tuple(codes) for name, codes in found.items()}
+
+
+def templates(tables: Mapping[str, Rows]) -> dict[str, str]:
+    """The prefetch templates of every service of ours, by key."""
+    codes = lab_codes(tables)
+    return {query.key: query.template(codes) for query in QUERIES}
+
+
+class State(StrEnum):
+    """What became of one prefetch key."""
+
+    DELIVERED = "delivered"
+    EMPTY = "empty"
+    """Known absent: null, or a search without matches."""
+    MISSING = "missing"
+    FAILED = "failed"
+    PARTIAL = "partial"
+    """Some of it was read, more exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The state of one of our keys; because says why it is not wholly there, without patient data."""
+
+    key: str
+    state: State
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """What the prefetch object of a request held.
+
+    documents: every resource and Bundle in it, under our keys and others. deliveries: one for each of `QUERIES`.
+    missing: domain -> why it was not wholly delivered.
+    """
+
+    documents: tuple[Document, ...]
+    deliveries: tuple[Delivery, ...]
+    missing: Mapping[str, str]
+
+
+def read_prefetch(values: Mapping[str, Raw], patient_id: str) -> Prefetch:
+    """Say what was delivered.
+
+    Keys beyond ours are read as well: they can only add to the record, never stand for a key that we asked for, since
+    nobody knows what was searched for. The one exception is the Patient resource itself, which is whole by its nature.
+    """
+    documents: list[Document] = []
+    deliveries: dict[str, Delivery] = {}
+    ours = {query.key: query for query in QUERIES}
+    patient_elsewhere = False
+    for key, raw in values.items():
+        content = _unwrapped(raw)
+        if isinstance(content, Raw) and kind(content) == "object":
+            documents.append(Document(bytes(content), f"prefetch:{key}"))
+        if key in ours:
+            deliveries[key] = _delivery(ours[key], content, patient_id)
+        elif not patient_elsewhere and isinstance(content, Raw):
+            patient_elsewhere = _delivery(_FOREIGN_PATIENT, content, patient_id).state is State.DELIVERED
+    for query in QUERIES:
+        deliveries.setdefault(query.key, Delivery(query.key, State.MISSING, "was not sent"))
+    if patient_elsewhere and deliveries["patient"].state is State.MISSING:
+        deliveries["patient"] = Delivery("patient", State.DELIVERED)
+    ordered = tuple(deliveries[query.key] for query in QUERIES)
+    return Prefetch(tuple(documents), ordered, _missing(ordered))
+
+
+_FOREIGN_PATIENT = Query("", "Patient", "", "patient")
+
+
+def _unwrapped(raw: Raw) -> Raw | Delivery:
+    """The value itself, out of the {response, resource} that old clients put around it."""
+    if kind(raw) != "object":
+        return raw
+    try:
+        value = decode(raw, Value)
+        if value.resourceType or kind(value.response) != "object":
+            return raw
+        if kind(value.resource) == "object":
+            return value.resource
+        status = decode(value.response, Fetched).status
+    except WireError:
+        return raw
+    if not status or status.startswith("2"):
+        return Delivery("", State.EMPTY)
+    return Delivery("", State.FAILED, "holds a failed fetch")
+
+
+def _delivery(query: Query, content: Raw | Delivery, patient_id: str) -> Delivery:
+    if isinstance(content, Delivery):
+        return Delivery(query.key, content.state, content.because)
+    state, because = _state(query, content, patient_id)
+    if query.type == "Patient" and state is State.EMPTY:
+        state, because = State.FAILED, "says that there is no such patient"
+    return Delivery(query.key, state, because)
+
+
+def _state(query: Query, raw: Raw, patient_id: str) -> tuple[State, str]:
+    found = kind(raw)
+    if found == "null":
+        return State.EMPTY, ""
+    if found != "object":
+        return State.FAILED, f"holds {_article(found)}, not a FHIR resource"
+    try:
+        value = decode(raw, Value)
+    except WireError:
+        return State.FAILED, "does not have the shape of a FHIR resource"
+    if value.resourceType == "OperationOutcome":
+        if not query.required and any(issue.code == "not-supported" for issue in value.issue or ()):
+            return State.MISSING, "is not supported by the FHIR server"
+        return State.FAILED, "holds an OperationOutcome: fetching failed"
+    if value.resourceType == "Bundle":
+        return _bundle_state(query, value, patient_id)
+    if value.resourceType != query.type:
+        return State.FAILED, f"holds another type of resource than {query.type}"
+    if query.type == "Patient" and not _same(value.id, patient_id):
+        return State.FAILED, "holds another patient than context.patientId"
+    return State.DELIVERED, ""
+
+
+def _bundle_state(query: Query, bundle: Value, patient_id: str) -> tuple[State, str]:
+    entries = [entry for entry in bundle.entry or () if entry and entry.resource]
+    outcomes = [entry for entry in entries if _is_outcome(entry)]
+    matches = [entry.resource for entry in entries if entry.resource and not _is_outcome(entry)]
+    of_type = [head for head in matches if head.resourceType == query.type]
+    if any(_failed(entry.resource.issue) for entry in outcomes if entry.resource):
+        return (
+            (State.PARTIAL, "holds an error beside what was found")
+            if of_type
+            else (State.FAILED, "holds an error: fetching failed")
+        )
+    enough = query.newest is not None and len(of_type) >= query.newest
+    if not enough and any(link.relation == "next" for link in bundle.link or ()):
+        return State.PARTIAL, "holds the first page only"
+    if matches and not of_type:
+        return State.FAILED, f"holds no {query.type}"
+    if not enough and bundle.total is not None and bundle.total > len(of_type):
+        return State.PARTIAL, "holds fewer entries than its total says"
+    if query.type == "Patient" and of_type and not any(_same(head.id, patient_id) for head in of_type):
+        return State.FAILED, "holds another patient than context.patientId"
+    return (State.DELIVERED if of_type else State.EMPTY), ""
+
+
+def _is_outcome(entry: Entry) -> bool:
+    return bool(entry.search and entry.search.mode == "outcome") or bool(
+        entry.resource and entry.resource.resourceType == "OperationOutcome"
+    )
+
+
+def _failed(issues: Iterable[Issue] | None) -> bool:
+    return any(issue.severity in ("error", "fatal") for issue in issues or ())
+
+
+def _same(identity: str | int | None, patient_id: str) -> bool:
+    """Whether a Patient is the one of the call; one without an id is taken for it."""
+    return identity is None or str(identity) == patient_id
+
+
+def _article(found: str) -> str:
+    return f"an {found}" if found[0] in "ao" else found if found == "true or false" else f"a {found}"
+
+
+def _missing(deliveries: Iterable[Delivery]) -> dict[str, str]:
+    """Domain -> "prefetch keys a, b were not sent; prefetch key c holds the first page only"."""
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for query, delivery in zip(QUERIES, deliveries, strict=True):
+        if delivery.state in (State.FAILED, State.PARTIAL) or (delivery.state is State.MISSING and query.required):
+            reasons.setdefault(query.domain, {}).setdefault(delivery.because, []).append(query.key)
+    return {
+        domain: "; ".join(_sentence(keys, because) for because, keys in found.items())
+        for domain, found in reasons.items()
+    }
+
+
+def _sentence(keys: Sequence[str], because: str) -> str:
+    if len(keys) == 1:
+        return f"prefetch key {keys[0]} {because}"
+    plural = because.replace("was ", "were ", 1) if because.startswith("was ") else because
+    return (
+        f"prefetch keys {', '.join(keys)} {plural}"
+        if plural != because
+        else f"prefetch keys {', '.join(keys)}: each {because}"
+    )

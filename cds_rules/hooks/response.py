@@ -1,0 +1,168 @@
+"""An evaluation as the answer to a hook: cards, or the statement that something could not be assessed.
+
+    every rule judged, none applies              200, no cards
+    cards                                        200 with them; each says what was not assessed
+    no card, some rule could not be judged       412 naming the prefetch keys, or an info card for clients that hide a 412
+
+Flows in: `Evaluation` and the state of prefetch. Flows out: status and body. Nothing in it is null or empty but `cards: []`.
+Floor: hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from cds_rules.evaluate import Evaluation, Knowledge, evaluate
+from cds_rules.hooks.discovery import Service
+from cds_rules.hooks.outcome import Issue, operation_outcome
+from cds_rules.hooks.prefetch import Delivery, State
+from cds_rules.hooks.request import BadRequest, Fault, HookRequest, read_request
+from cds_rules.hooks.wire import encode
+from cds_rules.vocabulary.errors import BadInput
+
+EVALUATION = "dev.cds-rules.evaluation"
+FINDING = "dev.cds-rules.finding"
+NOT_ASSESSED = "not-assessed"
+"""Stands where a rule id stands, on the card that says that something could not be assessed."""
+
+_TOPICS = "https://cds-rules.dev/fhir/CodeSystem/rule"
+_NAMESPACE = uuid5(NAMESPACE_URL, "https://cds-rules.dev/")
+
+Unjudged = Literal["status", "card"]
+"""How a client is told that nothing applies as far as could be judged: by status 412, or by an info card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back to the client, and what it rests on."""
+
+    status: int
+    body: dict[str, Any]
+    request: HookRequest
+    evaluation: Evaluation
+
+    def content(self) -> bytes:
+        """The body as JSON; the same evaluation gives the same bytes."""
+        return encode(self.body)
+
+
+def answer(
+    knowledge: Knowledge,
+    service: Service,
+    body: bytes,
+    *,
+    at: datetime,
+    unjudged: Unjudged = "status",
+    heed_at: bool = False,
+) -> Answer:
+    """Answer one call.
+
+    Args:
+        at: the instant of the call. heed_at: judge as of the instant in the request's extension, where there is one.
+
+    Raises:
+        BadRequest: with every fault of the body.
+    """
+    request = read_request(body, service.hook)
+    instant = request.at if heed_at and request.at else at
+    try:
+        evaluation = evaluate(knowledge, request.call(instant))
+    except BadInput as error:
+        raise BadRequest(
+            (Fault("prefetch", str(error), "FHIR resources belong here"),), request.hook_instance
+        ) from None
+    status, content = respond(
+        evaluation,
+        request.hook_instance,
+        request.prefetch.deliveries,
+        source=knowledge.packs[0].source_label,
+        unjudged=unjudged,
+    )
+    return Answer(status, content, request, evaluation)
+
+
+def respond(
+    evaluation: Evaluation,
+    hook_instance: str,
+    deliveries: Iterable[Delivery],
+    *,
+    source: str,
+    unjudged: Unjudged = "status",
+) -> tuple[int, dict[str, Any]]:
+    """Status and body for an evaluation. source: label for a card of ours about what was not assessed."""
+    cards = [_pruned(card) for card in evaluation.cards]
+    if not cards and evaluation.not_judged:
+        if unjudged == "status":
+            return 412, _not_assessed(evaluation.not_judged)
+        cards = [_not_assessed_card(evaluation, hook_instance, source)]
+    return 200, {"cards": cards, "extension": {EVALUATION: _account(evaluation, deliveries)}}
+
+
+def _account(evaluation: Evaluation, deliveries: Iterable[Delivery]) -> dict[str, Any]:
+    """What was judged, by what, and what was not."""
+    return {
+        key: value
+        for key, value in {
+            "judged": [rule for rule, outcome in evaluation.outcomes.items() if outcome.state != "not-judged"],
+            "not_judged": [
+                {"rule": rule, "because": "; ".join(because) or "not known"}
+                for rule, because in evaluation.not_judged.items()
+            ],
+            "prefetch": [
+                {"key": delivery.key, "state": delivery.state.value, "because": delivery.because}
+                for delivery in deliveries
+                if delivery.state not in (State.DELIVERED, State.EMPTY)
+            ],
+            "at": evaluation.at.isoformat(),
+            "matcher": evaluation.matcher,
+            "fingerprint": evaluation.fingerprint,
+        }.items()
+        if value
+    }
+
+
+def _by_reason(not_judged: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for rule, because in not_judged.items():
+        for reason in tuple(because) or ("not known",):
+            reasons.setdefault(reason, []).append(rule)
+    return reasons
+
+
+def _not_assessed(not_judged: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    return operation_outcome(
+        Issue("incomplete", f"Not assessed, {reason}. Rules that could not be judged: {', '.join(rules)}.")
+        for reason, rules in _by_reason(not_judged).items()
+    )
+
+
+def _not_assessed_card(evaluation: Evaluation, hook_instance: str, source: str) -> dict[str, Any]:
+    count = len(evaluation.not_judged)
+    of = sum(1 for _ in evaluation.outcomes)
+    lines = "\n".join(f"- {reason}: {', '.join(rules)}" for reason, rules in _by_reason(evaluation.not_judged).items())
+    return {
+        "uuid": str(uuid5(_NAMESPACE, f"{hook_instance}|{evaluation.at.isoformat()}|{NOT_ASSESSED}")),
+        "summary": f"Not assessed: {count} of {of} magnesium and cramp checks could not be made",
+        "detail": f"No other card applies, but this is not an all-clear. **Not assessed**\n\n{lines}",
+        "indicator": "info",
+        "source": {"label": source, "topic": {"system": _TOPICS, "code": "notassessed", "display": "Not assessed"}},
+        "extension": {FINDING: {"rule": NOT_ASSESSED, "version": "1.0.0", "level": "info"}},
+    }
+
+
+def _pruned(value: Any) -> Any:
+    """The value without elements that are null or empty, which CDS Hooks forbids."""
+    if isinstance(value, dict):
+        pruned = {key: _pruned(each) for key, each in value.items()}
+        return {key: each for key, each in pruned.items() if not _hollow(each)}
+    if isinstance(value, list | tuple):
+        return [each for each in map(_pruned, value) if not _hollow(each)]
+    return value
+
+
+def _hollow(value: Any) -> bool:
+    return value is None or (isinstance(value, str | list | dict) and not value)

@@ -1,0 +1,194 @@
+"""The only door of this floor to msgspec: typed decoding of what a client sent, encoding of what we answer.
+
+Each field is first kept as raw bytes and then looked at by itself, so that one wrong field does not hide another and a
+prefetch value is decoded in full once only, by `fhir`. Flows in: bytes. Flows out: structs of raw fields, texts, heads of
+resources, or `WireError`, whose message never holds content of the body.
+Floor: hooks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from cds_rules.vocabulary.errors import CdsRulesError
+
+Raw = msgspec.Raw
+"""Bytes of one JSON value, not decoded."""
+
+ABSENT = Raw(b"")
+"""What a field holds that was not sent."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_KINDS = {
+    ord("{"): "object",
+    ord("["): "array",
+    ord('"'): "string",
+    ord("t"): "true or false",
+    ord("f"): "true or false",
+    ord("n"): "null",
+}
+T = TypeVar("T")
+
+
+class WireError(CdsRulesError):
+    """Bytes are not JSON, or not of the shape that was asked for; the message says where, never what stood there."""
+
+
+class Envelope(Struct, frozen=True):
+    """The fields of a CDS Hooks request that we read."""
+
+    hook: Raw = ABSENT
+    hookInstance: Raw = ABSENT
+    context: Raw = ABSENT
+    prefetch: Raw = ABSENT
+    fhirServer: Raw = ABSENT
+    fhirAuthorization: Raw = ABSENT
+    extension: Raw = ABSENT
+
+
+class Context(Struct, frozen=True):
+    """The fields of `context` of the hooks that we serve."""
+
+    patientId: Raw = ABSENT
+    userId: Raw = ABSENT
+    encounterId: Raw = ABSENT
+    selections: Raw = ABSENT
+    draftOrders: Raw = ABSENT
+
+
+class Authorization(Struct, frozen=True):
+    """The one field of `fhirAuthorization` that concerns reading; the token stays where it is."""
+
+    patient: Raw = ABSENT
+
+
+class Extension(Struct, frozen=True, rename={"at": "dev.cds-rules.at"}):
+    """Our own entry in the request's `extension`."""
+
+    at: Raw = ABSENT
+
+
+class Issue(Struct, frozen=True):
+    """An issue of an OperationOutcome."""
+
+    severity: str = ""
+    code: str = ""
+
+
+class Link(Struct, frozen=True):
+    """A link of a Bundle."""
+
+    relation: str = ""
+
+
+class Search(Struct, frozen=True):
+    """Why an entry stands in a searchset."""
+
+    mode: str = ""
+
+
+class Head(Struct, frozen=True):
+    """What a resource says of itself."""
+
+    resourceType: str = ""
+    id: str | int | None = None
+    issue: list[Issue] | None = None
+
+
+class Entry(Struct, frozen=True):
+    """An entry of a Bundle."""
+
+    fullUrl: str | None = None
+    resource: Head | None = None
+    search: Search | None = None
+
+
+class Value(Struct, frozen=True):
+    """A prefetch value or draft orders: a resource, a Bundle, or the {response, resource} that old clients send."""
+
+    resourceType: str = ""
+    id: str | int | None = None
+    total: int | None = None
+    link: list[Link] | None = None
+    entry: list[Entry | None] | None = None
+    issue: list[Issue] | None = None
+    response: Raw = ABSENT
+    resource: Raw = ABSENT
+
+
+class Fetched(Struct, frozen=True):
+    """`response` of an old client's wrapped prefetch value."""
+
+    status: str = ""
+
+
+def decode(raw: Raw | bytes, shape: type[T]) -> T:
+    """Decode bytes into a shape.
+
+    Raises:
+        WireError: not JSON, not of that shape, or nested too deeply.
+    """
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError:
+        raise WireError("has another shape") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise WireError("is not JSON") from None
+    except RecursionError:
+        raise WireError("is nested too deeply") from None
+
+
+def envelope(body: bytes) -> Envelope:
+    """Decode the outermost object of a request.
+
+    Raises:
+        WireError: with one sentence about what is wrong with the body.
+    """
+    if body.startswith(_BYTE_ORDER_MARK):
+        raise WireError("begins with a byte-order mark")
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise WireError(f"is not UTF-8 (byte {error.start})") from None
+    try:
+        return msgspec.json.decode(body, type=Envelope)
+    except msgspec.ValidationError:
+        raise WireError("is JSON, but not an object") from None
+    except msgspec.DecodeError as error:
+        said = str(error).removeprefix("JSON is malformed: ")
+        raise WireError(f"is not JSON ({said[0].lower()}{said[1:]})") from None
+    except RecursionError:
+        raise WireError("is nested too deeply") from None
+
+
+def kind(raw: Raw) -> str:
+    """The kind of a JSON value in words: object, array, string, number, true or false, null, nothing."""
+    view = memoryview(raw)
+    return _KINDS.get(view[0], "number") if len(view) else "nothing"
+
+
+def text(raw: Raw) -> str | None:
+    """The value of a JSON string; None for any other kind."""
+    return decode(raw, str) if kind(raw) == "string" else None
+
+
+def texts(raw: Raw) -> list[str] | None:
+    """The values of a JSON array of strings; None for anything else."""
+    try:
+        return decode(raw, list[str])
+    except WireError:
+        return None
+
+
+def members(raw: Raw) -> dict[str, Raw]:
+    """The members of a JSON object, undecoded; of a name that stands there twice, the last."""
+    return decode(raw, dict[str, Raw])
+
+
+def encode(body: Any) -> bytes:
+    """JSON bytes of plain values, keys in the order they have."""
+    return msgspec.json.encode(body)

@@ -1,0 +1,57 @@
+"""An evaluation without knowledge, for tests of what is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from cds_rules.derive import Derived
+from cds_rules.engine.judging import Outcome
+from cds_rules.evaluate import Evaluation
+from cds_rules.vocabulary.chart import Chart
+
+AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+def card(rule: str = "mg-total-dose", **fields: Any) -> dict[str, Any]:
+    """A card such as `cards` makes."""
+    return {
+        "uuid": "1",
+        "summary": "s",
+        "indicator": "info",
+        "source": {"label": "l", "topic": {"system": "x", "code": rule.replace("-", "")}},
+        "extension": {
+            "dev.cds-rules.finding": {"rule": rule, "version": "1.0.0", "level": "info", "evidence": ["Observation/1"]}
+        },
+        **fields,
+    }
+
+
+def evaluation(**changes: Any) -> Evaluation:
+    """An evaluation in which one rule was judged and did not fire."""
+    quiet = Evaluation(
+        hook="patient-view",
+        at=AT,
+        cards=(),
+        findings=(),
+        outcomes={"mg-total-dose": Outcome("not-fired")},
+        not_judged={},
+        unread=(),
+        matcher="reference",
+        disagreements=(),
+        fingerprint="abc",
+        chart=Chart(None),
+        derived=Derived.__new__(Derived),
+    )
+    return replace(quiet, **changes)
+
+
+def unjudged(**reasons: str) -> dict[str, Any]:
+    """Changes that make rules not judged, each for one reason; _ in a name stands for -."""
+    rules = {name.replace("_", "-"): reason for name, reason in reasons.items()}
+    return {
+        "outcomes": {"mg-total-dose": Outcome("not-fired")}
+        | {rule: Outcome("not-judged", None, (reason,)) for rule, reason in rules.items()},
+        "not_judged": {rule: (reason,) for rule, reason in rules.items()},
+    }
