@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cds_rules.derive.calcium import Calcium, calcium
+from cds_rules.derive.contributors import contributors
 from cds_rules.derive.differential import Differential
 from cds_rules.derive.exposure import (
+    CREATININE_RAISERS,
     DIURETICS,
     ByClass,
     Diuretic,
@@ -38,7 +40,7 @@ from cds_rules.derive.labs import Lab, Labs, labs
 from cds_rules.derive.magnesium import Magnesium, magnesium
 from cds_rules.derive.muscle import SamsCi, sams_ci
 from cds_rules.derive.patient import Patient, patient
-from cds_rules.derive.record import Record
+from cds_rules.derive.record import EPSILON, Record
 from cds_rules.derive.statements import gaps_of, statements
 from cds_rules.derive.symptoms import (
     Complaint,
@@ -62,8 +64,7 @@ class Derived:
     """Everything computed from one chart.
 
     facts: what rules match. gaps: kind of fact -> why facts of it may be missing. The rest are views for card texts.
-    medications: all with their part in this call; drugs: those in BOTH by class; symptoms: all reported, newest first;
-    cramps: true muscle cramps of 30 days; ck: the latest creatine kinase.
+    drugs: all medications with their part in this call; by_class: those in BOTH; symptoms: all reported, newest first.
     """
 
     facts: tuple[Fact, ...]
@@ -74,8 +75,8 @@ class Derived:
     kidney: Kidney
     labs: Labs
     calcium: Calcium | None
-    medications: tuple[Drug, ...]
-    drugs: ByClass
+    drugs: tuple[Drug, ...]
+    by_class: ByClass
     magnesium: Magnesium
     statins: tuple[Statin, ...]
     diuretics: tuple[Diuretic, ...]
@@ -91,7 +92,7 @@ class Derived:
     @property
     def focal(self) -> tuple[Medication, ...]:
         """FOCAL of knowledge.md 0.4."""
-        return tuple(drug.medication for drug in self.medications if drug.focal)
+        return tuple(drug.medication for drug in self.drugs if drug.focal)
 
     @property
     def ck(self) -> Lab | None:
@@ -101,7 +102,7 @@ class Derived:
     @property
     def cramps(self) -> tuple[Complaint, ...]:
         """True muscle cramps recorded within 30 days, newest first."""
-        return tuple(each for each in self.symptoms if each.cramp and each.age_days <= 30 + 1e-9)
+        return tuple(each for each in self.symptoms if each.cramp and each.age_days <= 30 + EPSILON)
 
     @property
     def statin_symptoms(self) -> tuple[Complaint, ...]:
@@ -116,7 +117,7 @@ class Derived:
     @property
     def differential(self) -> Differential:
         """The checklist of other causes (DIFF)."""
-        return Differential(self.record, self.patient, self.drugs, self.labs, self.kidney, self.cramps)
+        return Differential(self.record, self.patient, self.by_class, self.labs, self.kidney, self.cramps)
 
     @property
     def sams_ci(self) -> SamsCi | None:
@@ -136,14 +137,25 @@ class Derived:
         return max(scores, key=lambda score: score.points, default=None)
 
     @property
-    def views(self) -> dict[str, object]:
-        """All views by the name card texts use."""
-        names = (
-            "hook", "at", "patient", "kidney", "labs", "calcium", "ck", "medications", "drugs", "magnesium", "statins",
-            "diuretics", "symptoms", "cramps", "statin_symptoms", "toxicity", "direction", "differential", "sams_ci",
-            "interactions", "spacings", "renal_risks", "deficiency_risks",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
+    def gut_symptoms(self) -> tuple[Complaint, ...]:
+        """What magnesium may do to the gut: symptoms of 30 days after the start of an active product, newest first."""
+        return tuple(
+            each for each in self.symptoms if each.gut and each.after_magnesium and each.age_days <= 30 + EPSILON
+        )
+
+    @property
+    def creatinine_raisers(self) -> tuple[Drug, ...]:
+        """Active drugs that raise creatinine without loss of filtration."""
+        return tuple(
+            each
+            for each in self.drugs
+            if each.state == "active" and not CREATININE_RAISERS.isdisjoint(each.medication.product.ingredients)
+        )
+
+    @property
+    def statin_contributors(self) -> tuple[str, ...]:
+        """What in this chart may add to muscle symptoms on a statin, in words (knowledge.md 2.24)."""
+        return tuple(contributors(self))
 
 
 def derive(chart: Chart, *, hook: str, at: datetime, tables: Tables, gaps: Mapping[str, str] | None = None) -> Derived:
@@ -190,8 +202,8 @@ def derive(chart: Chart, *, hook: str, at: datetime, tables: Tables, gaps: Mappi
         kidney=kidneys,
         labs=found_labs,
         calcium=calcium(record),
-        medications=taken,
-        drugs=by_class(classed),
+        drugs=taken,
+        by_class=by_class(classed),
         magnesium=mg,
         statins=lipid_lowering,
         diuretics=diuretics(classed, [each.onset or each.recorded for each in cramps]),

@@ -17,18 +17,16 @@ from cds_rules.derive.symptoms import Complaint
 from cds_rules.vocabulary.chart import Source
 from cds_rules.vocabulary.quantities import age, plain
 
+OTHER_CRAMP_DRUGS = (
+    "beta2-agonist", "raloxifene", "teriparatide", "iron-sucrose-iv", "naproxen", "conjugated-estrogens", "nifedipine",
+    "cholinesterase-inhibitor",
+)  # fmt: skip
 _DRUGS = (
     ("diuretic", ("loop-diuretic", "thiazide-diuretic", "k-sparing-diuretic")),
     ("statin", ("statin",)),
-    ("beta2-agonist", ("beta2-agonist",)),
-    (
-        "other drug known for cramps",
-        (
-            "raloxifene", "teriparatide", "iron-sucrose-iv", "naproxen", "conjugated-estrogens", "nifedipine",
-            "cholinesterase-inhibitor",
-        ),
-    ),
-)  # fmt: skip
+    ("beta2-agonist", OTHER_CRAMP_DRUGS[:1]),
+    ("other drug known for cramps", OTHER_CRAMP_DRUGS[1:]),
+)
 _CONDITIONS = (
     (("dehydration",), "dehydration or volume loss (vomiting, diarrhoea, heat)"),
     (("muscle-overuse",), "overuse or unaccustomed exercise"),

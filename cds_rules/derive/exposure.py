@@ -23,6 +23,8 @@ WASTING = (
     "cisplatin", "anti-egfr-mab", "calcineurin-inhibitor",
 )  # fmt: skip
 STATIN_STOPPED_DAYS = 7
+CREATININE_RAISERS = frozenset({"trimethoprim", "dolutegravir"})
+"""Raise creatinine without loss of filtration (knowledge.md 2.6)."""
 _RENAL_CLASSES = ("nsaid", "acei-arb", *DIURETICS)
 _RENAL_CONDITIONS = (
     "diabetes", "hypertension", "heart-failure", "ckd-unspecified", "ckd-3-unspecified", "ckd-3a", "kidney-transplant",

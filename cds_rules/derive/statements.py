@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from cds_rules.derive.exposure import DIURETICS, Drug, followed_by_cramp
-from cds_rules.derive.labs import VITALS, Lab, Labs, repeatedly_low
+from cds_rules.derive.exposure import DIURETICS, WASTING, followed_by_cramp
+from cds_rules.derive.labs import VITALS, Lab, repeatedly_low
 from cds_rules.derive.magnesium import Magnesium
 from cds_rules.derive.record import EPSILON, Record, problem_moment, same_day_or_later, unique
 from cds_rules.vocabulary.chart import Result, Source, Symptom
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SINGLE: Final = frozenset({"call", "patient", "kidney", "magnesium", "toxicity"})
 """Kinds of which there is exactly one fact: what is not known of them is a field that is None, never an absent fact."""
 
+_PARENTS = (("diuretic", frozenset(DIURETICS)), ("mg-wasting", frozenset(WASTING)))
+"""Classes that stand for several: a fact of the parent lies beside that of the member."""
 _SMALL_IV_G = 2.0
 _STOPPED_DAYS = 180.0
 _MEDICATIONS = "medications"
@@ -367,7 +369,7 @@ def slco1b1_function(record: Record) -> tuple[str, Result] | None:
 
 def _medications(derived: Derived, record: Record, cramps: Sequence[Symptom]) -> list[Fact]:
     found = []
-    for drug in derived.medications:
+    for drug in derived.drugs:
         classes = drug.classes
         if not classes or (
             drug.state == "stopped" and (drug.stopped_days is None or drug.stopped_days > _STOPPED_DAYS + EPSILON)
@@ -390,7 +392,7 @@ def _medications(derived: Derived, record: Record, cramps: Sequence[Symptom]) ->
             "before_cramp": bool(cramps) and followed_by_cramp(drug, cramps),
         }
         sources = (drug.source,)
-        for each in sorted(classes | {"diuretic"} if not classes.isdisjoint(DIURETICS) else classes):
+        for each in sorted({*classes, *(parent for parent, members in _PARENTS if not classes.isdisjoint(members))}):
             found.append(Fact("medication", {**fields, "class": each}, sources))  # noqa: PERF401  # a comprehension hides the sources
     return found
 
@@ -467,4 +469,4 @@ def gaps_of(missing: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-__all__ = ["SINGLE", "Drug", "Labs", "gaps_of", "slco1b1_function", "statements"]
+__all__ = ["SINGLE", "gaps_of", "slco1b1_function", "statements"]
