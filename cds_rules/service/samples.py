@@ -1,0 +1,42 @@
+"""Our own synthetic sample requests, served so that a first call needs no file: GET /samples, GET /samples/{name}.json.
+
+Flows in: the folder `fhir_samples` (beside the package in a checkout, inside it when installed). Flows out: bytes by name.
+Floor: edge (service).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cds_rules.hooks.discovery import service_for
+from cds_rules.hooks.request import BadRequest, read_request
+
+_PACKAGE = Path(__file__).parents[1]
+FOLDERS = (_PACKAGE / "fhir_samples", _PACKAGE.parent / "fhir_samples")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A request that can be sent as it is. service: the id of the service it is for."""
+
+    name: str
+    service: str
+    body: bytes
+
+
+def read_samples(folders: tuple[Path, ...] = FOLDERS) -> Mapping[str, Sample]:
+    """Every CDS Hooks request below the first folder that is there, by name."""
+    folder = next((each for each in folders if each.is_dir()), None)
+    found: dict[str, Sample] = {}
+    for path in sorted(folder.rglob("*.json")) if folder else ():
+        body = path.read_bytes()
+        try:
+            hook = read_request(body).hook
+        except BadRequest:  # a bundle, or expected cards
+            continue
+        if service := service_for(hook):
+            name = path.stem if path.stem != "request" else path.parent.name
+            found[name] = Sample(name, service.id, body)
+    return found
