@@ -560,22 +560,39 @@ class Writer:
         self.chance.shuffle(self.chart)
 
 
-PREFETCH: dict[str, str] = {
-    "Condition": "conditions",
-    "MedicationRequest": "medications",
-    "MedicationStatement": "statements",
-    "Encounter": "encounters",
+LAB_KEYS = {
+    "Creatinine": "creatinine",
+    "eGFR": "creatinine",
+    "Magnesium": "magnesium",
+    "Potassium": "electrolytes",
+    "Sodium": "electrolytes",
+    "CK": "muscle",
+    "QTc interval": "ecg",
 }
-"""Resource type -> prefetch key; Observations go by category, what belongs to a resource goes with it."""
-EMPTY = ("administrations", "dispenses", "procedures", "services")
+"""What a result is called -> the prefetch key it answers; whatever else a client sends comes with the findings."""
+KEYS = (
+    *("medications", "endedMedications", "statements", "administrations", "dispenses"),
+    *("conditions", "endedConditions", "creatinine", "magnesium", "electrolytes", "muscle", "ecg"),
+    *("vitals", "findings", "procedures", "orders"),
+)
+"""Every key beside `patient`; a client that asks all the service wants sends all of them, empty ones too."""
 
 
 def prefetch_key(body: Mapping[str, Any]) -> str:
     """The key under which a client would deliver this resource."""
-    if body["resourceType"] == "Observation":
-        category = body["category"][0]["coding"][0]["code"]
-        return {"laboratory": "labs", "vital-signs": "vitals"}.get(category, "findings")
-    return PREFETCH[body["resourceType"]]
+    match body["resourceType"]:
+        case "MedicationRequest":
+            return "endedMedications" if body["status"] in ("stopped", "completed") else "medications"
+        case "MedicationStatement":
+            return "statements"
+        case "Condition":
+            return "conditions"
+        case "Observation" if body["category"][0]["coding"][0]["code"] == "vital-signs":
+            return "vitals"
+        case "Observation":
+            return LAB_KEYS.get(body["code"].get("text", ""), "findings")
+        case kind:
+            return f"{kind.lower()}s"
 
 
 def searchset(resources: list[Json], *, with_outcome: bool) -> Json:
@@ -608,13 +625,15 @@ def searchset(resources: list[Json], *, with_outcome: bool) -> Json:
 
 def request(writer: Writer, hook: str, person: Json) -> Json:
     """The CDS Hooks request a client with this record would send."""
-    keys = dict.fromkeys((*PREFETCH.values(), "labs", "vitals", "findings", *EMPTY))
-    delivered: dict[str, list[Json]] = {key: [] for key in keys}
-    last = "medications"
+    delivered: dict[str, list[Json]] = {key: [] for key in KEYS}
+    kinds = {f"Medication/{body['id']}": body for body in writer.chart if body["resourceType"] == "Medication"}
     for body in writer.chart:
         if body["resourceType"] != "Medication":
-            last = prefetch_key(body)
-        delivered["medications" if body["resourceType"] == "Medication" else last].append(body)
+            found = delivered.setdefault(prefetch_key(body), [])
+            found.append(body)
+            drug = body.get("medicationReference", {}).get("reference", "")
+            if drug in kinds and kinds[drug] not in found:
+                found.append(kinds[drug])
     context: Json = {"userId": "Practitioner/example", "patientId": writer.patient}
     if encounter := next((one for one in writer.chart if one["resourceType"] == "Encounter"), None):
         context["encounterId"] = encounter["id"]
@@ -633,6 +652,7 @@ def request(writer: Writer, hook: str, person: Json) -> Json:
         "hook": hook,
         "hookInstance": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{writer.name}/{writer.style}")),
         "context": context,
+        "extension": {"dev.cds-rules.at": writer.at.strftime("%Y-%m-%dT%H:%M:%SZ")},
         "prefetch": {
             "patient": person,
             **{key: searchset(found, with_outcome=outcome) for key, found in delivered.items()},
