@@ -122,6 +122,8 @@ def flag_of(result: Result, low: float | None, high: float | None) -> str | None
     if low is None and high is None:
         return None
     value = result.value
+    if not result.comparator:
+        return _side(value, low, high)
     bottom = float("-inf") if result.comparator in ("<", "<=") else value
     top = float("inf") if result.comparator in (">", ">=") else value
     first = _side(bottom, low, high) if result.comparator != ">" else _side(counted(result), low, high)

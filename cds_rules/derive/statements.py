@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from cds_rules.derive.exposure import DIURETICS, WASTING, followed_by_cramp
 from cds_rules.derive.labs import VITALS, Lab, repeatedly_low
 from cds_rules.derive.magnesium import Magnesium
-from cds_rules.derive.record import EPSILON, Record, problem_moment, same_day_or_later, unique
+from cds_rules.derive.record import EPSILON, Record, problem_moment, same_day_or_later
 from cds_rules.vocabulary.chart import Result, Source, Symptom
 from cds_rules.vocabulary.facts import KINDS, LABS, Fact, Value, quantized
 
@@ -273,7 +273,7 @@ def _labs(derived: Derived, record: Record) -> list[Fact]:
                 lab.value,
                 lab.age_days,
                 lab.flag,
-                unique([lab.source]),
+                (lab.source,),
                 lab.ratio if key == "ck" else None,
             )
         )
