@@ -74,7 +74,7 @@ def request(size: int, vignette: Json = TALKING, resources: int = RESOURCES) -> 
     held = sum(len(value.get("entry", [])) for value in prefetch.values()) + 1
     labs = [result(patient, number, chance) for number in range(max(0, resources - held))]
     entries = [
-        *prefetch["labs"].get("entry", []),
+        *prefetch["electrolytes"].get("entry", []),
         *(
             {
                 "fullUrl": f"https://ehr.example/fhir/Observation/{one['id']}",
@@ -84,7 +84,7 @@ def request(size: int, vignette: Json = TALKING, resources: int = RESOURCES) -> 
             for one in labs
         ),
     ]
-    prefetch["labs"] |= {"total": len(entries), "entry": entries}
+    prefetch["electrolytes"] |= {"total": len(entries), "entry": entries}
     if labs and (short := size - len(json.dumps(body, separators=(",", ":")))) > 0:
         for one in labs:
             one["text"]["div"] = one["text"]["div"].replace("</div>", "." * (short // len(labs)) + "</div>")

@@ -448,10 +448,10 @@ class Writer:
                 self.resource("ServiceRequest", status="draft", intent="order", code=code, subject=self.subject())
             )
             return
-        prior = None
+        more: Json = {}
         if "replaces" in entry:
-            prior = {"reference": f"MedicationRequest/{self.requests[entry['replaces']]}"}
-        self.drafts += self.medication(entry, draft=True, **({"priorPrescription": prior} if prior else {}))
+            more["priorPrescription"] = {"reference": f"MedicationRequest/{self.requests[entry['replaces']]}"}
+        self.drafts += self.medication(entry, draft=True, **more)
 
     # --- the patient --------------------------------------------------------------------------------------------
 
@@ -481,9 +481,9 @@ class Writer:
             self.chart.append(
                 self.condition(self.problem_code(codes.CONDITIONS["dialysis"]), self.ago(700), self.ago(700))
             )
-        for key, unit in (("weight_kg", "kg"), ("height_cm", "cm")):
-            if key in patient:
-                self.chart.append(self.vital(key.split("_")[0], patient[key], unit, self.ago(20)))
+        for measure, unit in (("weight_kg", "kg"), ("height_cm", "cm")):
+            if measure in patient:
+                self.chart.append(self.vital(measure.split("_")[0], patient[measure], unit, self.ago(20)))
         if "encounter" in patient:
             code = {"inpatient": "IMP", "emergency": "EMER"}[patient["encounter"]]
             period = {"start": self.ago(0.9)}
@@ -597,7 +597,7 @@ def prefetch_key(body: Mapping[str, Any]) -> str:
 
 def searchset(resources: list[Json], *, with_outcome: bool) -> Json:
     """A searchset; Medications are included resources, an outcome tells of something nobody asked for."""
-    entries = [
+    entries: list[Json] = [
         {
             "fullUrl": f"https://ehr.example/fhir/{one['resourceType']}/{one['id']}",
             "resource": one,
