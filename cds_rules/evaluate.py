@@ -111,7 +111,15 @@ def _fingerprint(packs: Iterable[Pack], tables: Mapping[str, Rows], version: str
     """One hash over rules, texts, order between rules, parameters, tables and the version of this package."""
     digest = hashlib.sha256(version.encode())
     for pack in packs:
-        for part in (pack.name, pack.version, pack.rules, pack.groups, pack.removals, pack.comfort_care, tuple(sorted(pack.overrides.items()))):
+        for part in (
+            pack.name,
+            pack.version,
+            pack.rules,
+            pack.groups,
+            pack.removals,
+            pack.comfort_care,
+            tuple(sorted(pack.overrides.items())),
+        ):
             digest.update(_stable(part).encode())
     for name, rows in sorted(tables.items()):
         digest.update(name.encode())
@@ -153,21 +161,27 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
     while True:
         derived = derive(chart, hook=call.hook, at=call.at, tables=knowledge.tables, gaps=call.missing)
         world = World(derived.facts, derived.gaps)
-        verdict = knowledge.judge.judge(call.hook, derived.facts, derived.gaps)
+        verdict = knowledge.judge.judge(call.hook, derived.facts, derived.gaps, call.missing)
         findings, outcomes = arbitrate(verdict, knowledge.policy, world, call.hook)
-        refused = {reference: reason for reference, reason in _invalid(findings, reading).items() if reference not in withdrawn}
+        refused = {
+            reference: reason for reference, reason in _invalid(findings, reading).items() if reference not in withdrawn
+        }
         if not refused:
             break
         withdrawn |= refused
         chart = withdraw(chart, refused)
     rules = knowledge.rules
-    not_judged = {name: outcome.because for name, outcome in outcomes.items() if outcome.state == "not-judged" and rules[name].status == "active"}
+    not_judged = {
+        name: outcome.because
+        for name, outcome in outcomes.items()
+        if outcome.state == "not-judged" and rules[name].status == "active"
+    }
     scene = Scene(
         hook_instance=call.hook_instance,
         at=call.at,
         chart=chart,
         world=world,
-        views=views(derived, call.at),
+        views=views(derived) if findings else {},
         raw=reading.raw,
         focal=derived.focal,
         magnesium_excess_mg=derived.magnesium.total_mg - SUPPLEMENT_KEPT_MG,
@@ -194,7 +208,11 @@ def _invalid(findings: Iterable[Finding], reading: Reading) -> dict[str, str]:
     cited = dict.fromkeys(reference for finding in findings for reference in finding.references)
     found = {}
     for reference in cited:
-        if reference not in reading.drafts and (body := reading.raw.get(reference)) is not None and (reason := why_invalid(body)):
+        if (
+            reference not in reading.drafts
+            and (body := reading.raw.get(reference)) is not None
+            and (reason := why_invalid(body))
+        ):
             found[reference] = reason
     return found
 

@@ -57,7 +57,9 @@ class Scene:
     not_assessed: Sequence[tuple[Rule, Outcome]]
 
 
-def cards(findings: Iterable[Finding], pack_of: Mapping[str, Pack], texts: Mapping[str, Texts], scene: Scene) -> tuple[dict[str, Any], ...]:
+def cards(
+    findings: Iterable[Finding], pack_of: Mapping[str, Pack], texts: Mapping[str, Texts], scene: Scene
+) -> tuple[dict[str, Any], ...]:
     """Write the cards of one evaluation."""
     return tuple(_card(finding, pack_of[finding.rule.id], texts[finding.rule.id], scene) for finding in findings)
 
@@ -66,16 +68,31 @@ def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str,
     rule = finding.rule
     views = {**scene.views, "facts": finding.facts, "indicator": finding.indicator}
     patient = scene.chart.subject.reference if scene.chart.subject else ""
-    offered = offers(finding, scene.chart, scene.world, scene.raw, pack.tables.get("orders", ()), patient, scene.focal, scene.magnesium_excess_mg)
+    offered = offers(
+        finding,
+        scene.chart,
+        scene.world,
+        scene.raw,
+        pack.tables.get("orders", ()),
+        patient,
+        scene.focal,
+        scene.magnesium_excess_mg,
+    )
     identity = f"{scene.hook_instance}|{scene.at.isoformat()}|{pack.name}|{rule.id}"
-    suggestions = [{"label": each["label"], "uuid": _uuid(identity, str(number)), **each} for number, each in enumerate(offered.suggestions)]
+    suggestions = [
+        {"label": each["label"], "uuid": _uuid(identity, str(number)), **each}
+        for number, each in enumerate(offered.suggestions)
+    ]
     consider = lines(texts.consider, views)
     if offered.already_ordered:
         consider.append(f"Already ordered: {', '.join(offered.already_ordered)}.")
     detail = "\n\n".join(
         block
         for block in (
-            _block("Found in this chart", [*_evidence(finding, scene.at), *lines(texts.found, views), *_also(finding, views)]),
+            _block(
+                "Found in this chart",
+                [*_evidence(finding, scene.at), *lines(texts.found, views), *_also(finding, views)],
+            ),
             f"**Why it matters**\n\n{texts.why.render(views).strip()}",
             _block("Consider", consider),
             _block("Not used / uncertain", [*lines(texts.uncertain, views), *_doubts(finding, scene)]),
@@ -92,9 +109,18 @@ def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str,
             "url": pack.source_url,
             "topic": {"system": TOPICS_SYSTEM, "code": rule.topic, "display": rule.title},
         },
-        "overrideReasons": [{"system": OVERRIDES_SYSTEM, "code": code, "display": pack.overrides[code]} for code in rule.overrides],
+        "overrideReasons": [
+            {"system": OVERRIDES_SYSTEM, "code": code, "display": pack.overrides[code]} for code in rule.overrides
+        ],
         "links": [{"label": link.label, "url": link.url, "type": "absolute"} for link in rule.links],
-        "extension": {FINDING: {"rule": rule.id, "version": rule.version, "level": finding.indicator, "evidence": list(finding.references)}},
+        "extension": {
+            FINDING: {
+                "rule": rule.id,
+                "version": rule.version,
+                "level": finding.indicator,
+                "evidence": list(finding.references),
+            }
+        },
     }
     if suggestions:
         card |= {"suggestions": suggestions, "selectionBehavior": "any"}
@@ -134,7 +160,7 @@ def _doubts(finding: Finding, scene: Scene) -> list[str]:
     """What was not used for this rule and what could not be told, in lines."""
     about = _topics(finding.rule)
     unread = [each for each in scene.chart.unread if each.reason not in _QUIET and _concerns(each, about)]
-    entries = [_unread_line(each) for each in unread[:_MOST_UNREAD]]
+    entries: list[str] = [_unread_line(each) for each in unread[:_MOST_UNREAD]]
     if len(unread) > _MOST_UNREAD:
         entries.append(f"and {len(unread) - _MOST_UNREAD} more that could not be used")
     entries += [escaped(doubt) for doubt in finding.doubts]
@@ -152,7 +178,9 @@ def _concerns(unread: Unread, about: frozenset[str]) -> bool:
 
 def _unread_line(unread: Unread) -> Ready:
     what = cleaned(unread.about or "record entry").replace("_", " ")
-    return Ready(f"Not used: {escaped(what)} ({escaped(unread.reference)}): {escaped(unread.detail or UNREAD_REASONS[unread.reason])}")
+    return Ready(
+        f"Not used: {escaped(what)} ({escaped(unread.reference)}): {escaped(unread.detail or UNREAD_REASONS[unread.reason])}"
+    )
 
 
 def _topics(rule: Rule) -> frozenset[str]:
@@ -165,4 +193,6 @@ def _topics(rule: Rule) -> frozenset[str]:
 
 
 def _named(pattern: Pattern) -> set[str]:
-    return {str(constant) for test in pattern.tests if test.field in ("code", "key", "class") for constant in test.constants}
+    return {
+        str(constant) for test in pattern.tests if test.field in ("code", "key", "class") for constant in test.constants
+    }

@@ -42,7 +42,14 @@ class Offers:
 
 
 def offers(
-    finding: Finding, chart: Chart, world: World, raw: Mapping[str, bytes], orders: Rows, patient: str, focal: Iterable[Medication], excess_mg: float
+    finding: Finding,
+    chart: Chart,
+    world: World,
+    raw: Mapping[str, bytes],
+    orders: Rows,
+    patient: str,
+    focal: Iterable[Medication],
+    excess_mg: float,
 ) -> Offers:
     """Build what a finding offers on this chart.
 
@@ -86,7 +93,9 @@ def _order(found: Offers, wanted: Suggestion, finding: Finding, chart: Chart, or
         resource = json.loads(_service_request(row["system"], row["code"], row["display"], reason, wanted.urgent))
         resource["subject"] = {"reference": patient}
         actions.append({"type": "create", "description": f"Order {row['display']}", "resource": resource})
-    found.suggestions.append(_suggestion(f"Order {_WORDS[test]}{' now' if wanted.urgent else ''}", actions, wanted.recommended))
+    found.suggestions.append(
+        _suggestion(f"Order {_WORDS[test]}{' now' if wanted.urgent else ''}", actions, wanted.recommended)
+    )
 
 
 def _magnesium_unit(chart: Chart) -> str:
@@ -116,7 +125,14 @@ def _service_request(system: str, code: str, display: str, reason: str, urgent: 
     return body
 
 
-def _change(found: Offers, wanted: Suggestion, medication: Medication, finding: Finding, raw: Mapping[str, bytes], excess_mg: float) -> None:
+def _change(
+    found: Offers,
+    wanted: Suggestion,
+    medication: Medication,
+    finding: Finding,
+    raw: Mapping[str, bytes],
+    excess_mg: float,
+) -> None:
     name, reference = medication.label[:60], f"{medication.resource_type}/{medication.resource_id}"
     if not medication.resource_id:
         return
@@ -139,7 +155,9 @@ def _resource(body: bytes | None) -> dict[str, Any]:
 
 def _update(found: Offers, resource: dict[str, Any], label: str, recommended: bool) -> None:
     if resource and is_valid(json.dumps(resource).encode()):
-        found.suggestions.append(_suggestion(label, [{"type": "update", "description": label, "resource": resource}], recommended))
+        found.suggestions.append(
+            _suggestion(label, [{"type": "update", "description": label, "resource": resource}], recommended)
+        )
 
 
 def _suggestion(label: str, actions: Sequence[Mapping[str, Any]], recommended: bool) -> dict[str, Any]:

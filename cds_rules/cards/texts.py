@@ -24,7 +24,9 @@ from cds_rules.vocabulary.quantities import age, plain
 SUMMARY_LIMIT = 139
 NAME_LIMITS = (30, 20, 12)
 
-_UNSEEN = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
 _BLANKS = re.compile(r"\s+")
 _MARKS = re.compile(r"([\\`*_{}\[\]#|~!])")
 _ADDRESS = re.compile(r"(?i)(://)|\b(www)\.|(@)|\b(javascript|data|vbscript|mailto|xmpp)(:)")
@@ -80,7 +82,13 @@ def _age(days: float | None) -> str:
 
 
 def _day(moment: datetime | None) -> str:
-    return "date not known" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d}" if _is_noon(moment) else f"{moment:%Y-%m-%d %H:%M}"
+    return (
+        "date not known"
+        if moment is None
+        else f"{moment.astimezone(UTC):%Y-%m-%d}"
+        if _is_noon(moment)
+        else f"{moment:%Y-%m-%d %H:%M}"
+    )
 
 
 def _is_noon(moment: datetime) -> bool:
@@ -92,7 +100,9 @@ def _list(items: Iterable[object], joint: str = ", ") -> str:
 
 
 def _environment(finalize: Any) -> Environment:
-    environment = Environment(undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  # Markdown: `finalize` escapes every value
+    environment = Environment(
+        undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )  # noqa: S701  # Markdown: `finalize` escapes every value
     environment.filters.update(age=_age, n=_number, short=_short, day=_day, list=_list, plain=cleaned)
     return environment
 

@@ -24,13 +24,17 @@ class Policy:
     comfort_care: Condition | None = None
 
 
-def arbitrate(verdict: Verdict, policy: Policy, world: World, hook: str) -> tuple[tuple[Finding, ...], Mapping[str, Outcome]]:
+def arbitrate(
+    verdict: Verdict, policy: Policy, world: World, hook: str
+) -> tuple[tuple[Finding, ...], Mapping[str, Outcome]]:
     """Decide which findings stay."""
     outcomes = dict(verdict.outcomes)
     standing: dict[str, Finding] = {}
     for finding in verdict.findings:
         if finding.rule.status == "draft":
-            outcomes[finding.rule.id] = Outcome("suppressed", finding.indicator, ("the rule is a draft: judged and counted, never shown",))
+            outcomes[finding.rule.id] = Outcome(
+                "suppressed", finding.indicator, ("the rule is a draft: judged and counted, never shown",)
+            )
         else:
             standing[finding.rule.id] = finding
 

@@ -41,7 +41,9 @@ def run_cases(rule: Rule, cases: Iterable[Case]) -> list[CaseResult]:
     for case in cases:
         verdict = judge.judge(case.hook, case.facts, {kind: ("not delivered",) for kind in case.gaps})
         outcome = verdict.outcomes.get(rule.id)
-        results.append(CaseResult(case, said(outcome.state, outcome.indicator) if outcome else "silent", verdict.disagreements))
+        results.append(
+            CaseResult(case, said(outcome.state, outcome.indicator) if outcome else "silent", verdict.disagreements)
+        )
     return results
 
 
@@ -68,14 +70,22 @@ def mutants(rule: Rule) -> Iterator[Mutant]:
         yield Mutant(f"when: {fault}", replace(rule, when=when))
     for number, level in enumerate(rule.levels):
         for fault, when in _mutations(level.when):
-            yield Mutant(f"levels[{number}]: {fault}", replace(rule, levels=_swapped(rule.levels, number, replace(level, when=when))))
+            yield Mutant(
+                f"levels[{number}]: {fault}",
+                replace(rule, levels=_swapped(rule.levels, number, replace(level, when=when))),
+            )
         if len(rule.levels) > 1:
             rest = rule.levels[:number] + rule.levels[number + 1 :]
             yield Mutant(f"levels[{number}]: left out", replace(rule, levels=rest))
     for number, unless in enumerate(rule.unless):
         for fault, when in _mutations(unless.when):
-            yield Mutant(f"unless[{number}]: {fault}", replace(rule, unless=_swapped(rule.unless, number, replace(unless, when=when))))
-        yield Mutant(f"unless[{number}]: left out", replace(rule, unless=rule.unless[:number] + rule.unless[number + 1 :]))
+            yield Mutant(
+                f"unless[{number}]: {fault}",
+                replace(rule, unless=_swapped(rule.unless, number, replace(unless, when=when))),
+            )
+        yield Mutant(
+            f"unless[{number}]: left out", replace(rule, unless=rule.unless[:number] + rule.unless[number + 1 :])
+        )
     yield Mutant("ages.from: one year more", replace(rule, age_from=rule.age_from + 1))
     yield Mutant("ages.from: one year less", replace(rule, age_from=rule.age_from - 1))
 

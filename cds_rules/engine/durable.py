@@ -74,7 +74,10 @@ def refuted(condition: Condition) -> list[Conjunction]:
 
 
 def _singles(pattern: Pattern) -> Iterator[Pattern]:
-    choices = [[Test(test.field, "eq", (constant,)) for constant in test.constants] if test.operator == "in" else [test] for test in pattern.tests]
+    choices = [
+        [Test(test.field, "eq", (constant,)) for constant in test.constants] if test.operator == "in" else [test]
+        for test in pattern.tests
+    ]
     for tests in itertools.product(*choices):
         yield Pattern(pattern.kind, tests)
 
@@ -91,7 +94,10 @@ def _for_hook(conjunctions: Iterable[Conjunction], call: Fact) -> list[Conjuncti
         for literal in conjunction:
             if literal.pattern.kind != "call":
                 rest.append(literal)
-            elif all(passes(test, call.fields[test.field]) is YES for test in literal.pattern.tests) is not literal.present:
+            elif (
+                all(passes(test, call.fields[test.field]) is YES for test in literal.pattern.tests)
+                is not literal.present
+            ):
                 break
         else:
             kept[tuple(rest)] = None
@@ -105,9 +111,23 @@ class _Session:
         self.names = tuple(families)
         count = sum(len(conjunctions) for conjunctions in families.values())
         if count > RULE_LIMIT:
-            raise MatcherError(f"{name}: {count} compiled rules, at most {RULE_LIMIT} fit into one ruleset; simplify `any` inside `all`, or split the pack")
-        self._present = _Reader(literal.pattern for each in families.values() for conjunction in each for literal in conjunction if literal.present)
-        self._absent = _Reader(literal.pattern for each in families.values() for conjunction in each for literal in conjunction if not literal.present)
+            raise MatcherError(
+                f"{name}: {count} compiled rules, at most {RULE_LIMIT} fit into one ruleset; simplify `any` inside `all`, or split the pack"
+            )
+        self._present = _Reader(
+            literal.pattern
+            for each in families.values()
+            for conjunction in each
+            for literal in conjunction
+            if literal.present
+        )
+        self._absent = _Reader(
+            literal.pattern
+            for each in families.values()
+            for conjunction in each
+            for literal in conjunction
+            if not literal.present
+        )
         definition: dict[str, Anything] = {"sentinel": {"all": [{"call": {"k": "call"}}], "run": _nothing}}
         for family, conjunctions in families.items():
             for number, conjunction in enumerate(conjunctions):
@@ -126,7 +146,9 @@ class _Session:
             message["sid"] = session
         try:
             if messages:
-                _native.assert_facts(self._handle, json.dumps(messages))  # the code for "some fact matched nothing" is normal
+                _native.assert_facts(
+                    self._handle, json.dumps(messages)
+                )  # the code for "some fact matched nothing" is normal
             # the call goes last: absence is judged when it arrives (test_absence_ignores_the_order_of_facts)
             _, state = _native.assert_fact(self._handle, json.dumps({"id": "call", "sid": session, "k": "call"}))
             fired = set()
@@ -166,7 +188,9 @@ def _all_of(terms: list[dict[str, Anything]]) -> dict[str, Anything]:
 
 def _comparison(test: Test) -> dict[str, Anything]:
     term = {test.field: test.constants[0]}
-    return term if test.operator == "eq" else {{"lt": "$lt", "le": "$lte", "gt": "$gt", "ge": "$gte"}[test.operator]: term}
+    return (
+        term if test.operator == "eq" else {{"lt": "$lt", "le": "$lte", "gt": "$gt", "ge": "$gte"}[test.operator]: term}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +225,19 @@ class _Reader:
             key = self._key[kind]
             constants = {None} | {_named(pattern, key) for pattern in each if key}
             self._asked[kind] = {
-                constant: _Group.of(pattern for pattern in each if constant is None or _named(pattern, key) == constant) for constant in constants
+                constant: _Group.of(pattern for pattern in each if constant is None or _named(pattern, key) == constant)
+                for constant in constants
             }
 
     def facts(self, world: World) -> Iterator[tuple[Fact, _Group]]:
         """The facts some pattern can be about, each with who asks for it; of a crowd of equals, one."""
         for kind, groups in self._asked.items():
             key = self._key[kind]
-            known = [(each, group) for each in world.facts.get(kind, ()) if (group := groups.get(each.fields[key] if key else None))]
+            known = [
+                (each, group)
+                for each in world.facts.get(kind, ())
+                if (group := groups.get(each.fields[key] if key else None))
+            ]
             if len(known) > _CROWD:
                 known = list({_seen_by(each, group): (each, group) for each, group in known}.values())
             yield from known
@@ -225,7 +254,9 @@ class _Reader:
                 yield {"k": "gap " + kind}
         for each, group in self.facts(world):
             unknown = [name for name in group.fields if each.fields[name] is None]
-            copies = list(itertools.islice(itertools.product(*(_regions(group.fields[name]) for name in unknown)), _COPIES + 1))
+            copies = list(
+                itertools.islice(itertools.product(*(_regions(group.fields[name]) for name in unknown)), _COPIES + 1)
+            )
             if len(copies) > _COPIES:
                 raise MatcherError(f"a {each.kind} fact leaves too many fields open")
             known = {name: value for name in group.fields if (value := each.fields[name]) is not None}
@@ -237,7 +268,9 @@ class _Reader:
         if any(kind in world.gaps for kind in self._asked):
             return False
         for each, group in self.facts(world):
-            if any(each.fields[name] is None for name in group.fields) and any(fits(pattern, each) is UNKNOWN for pattern in group.patterns):
+            if any(each.fields[name] is None for name in group.fields) and any(
+                fits(pattern, each) is UNKNOWN for pattern in group.patterns
+            ):
                 return False
         return True
 
@@ -274,9 +307,13 @@ class Matcher:
 
     def __init__(self, name: str, conditions: Mapping[str, Condition], call: Fact) -> None:
         self._names = tuple(conditions)
-        self._asked = _Reader(pattern for condition in conditions.values() for pattern in patterns(condition) if pattern.kind != "call")
+        self._asked = _Reader(
+            pattern for condition in conditions.values() for pattern in patterns(condition) if pattern.kind != "call"
+        )
         self._met = _Session(f"{name} met", {key: _for_hook(met(each), call) for key, each in conditions.items()})
-        self._refuted = _Session(f"{name} refuted", {key: _for_hook(refuted(each), call) for key, each in conditions.items()})
+        self._refuted = _Session(
+            f"{name} refuted", {key: _for_hook(refuted(each), call) for key, each in conditions.items()}
+        )
 
     def truths(self, world: World) -> dict[str, Truth]:
         """Judge every condition.

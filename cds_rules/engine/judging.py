@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from cds_rules.engine import durable
@@ -16,6 +17,8 @@ from cds_rules.engine.reference import NO, UNKNOWN, YES, Judgement, Truth, World
 from cds_rules.knowledge.rules import Condition, Indicator, Pattern, Rule
 from cds_rules.vocabulary.errors import MatcherError
 from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, fact
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 State = Literal["fired", "suppressed", "not-fired", "not-judged"]
 
@@ -99,7 +102,10 @@ class Judge:
             if not rules:
                 continue
             when = {f"{rule.id}: when": rule.trigger for rule in rules}
-            details = {rule.id: {f"{rule.id}: {name}": part for name, part in rule.conditions() if name != "when"} for rule in rules}
+            details = {
+                rule.id: {f"{rule.id}: {name}": part for name, part in rule.conditions() if name != "when"}
+                for rule in rules
+            }
             matchers: tuple[durable.Matcher | None, durable.Matcher | None] = (None, None)
             if durable.AVAILABLE:
                 call = fact("call", hook=hook)
@@ -111,12 +117,15 @@ class Judge:
         """The hooks for which there are rules."""
         return tuple(self._hooks)
 
-    def judge(self, hook: str, facts: Iterable[Fact], gaps: Mapping[str, Sequence[str]]) -> Verdict:
+    def judge(
+        self, hook: str, facts: Iterable[Fact], gaps: Mapping[str, Sequence[str]], missing: Mapping[str, str] = NOTHING
+    ) -> Verdict:
         """Judge every rule of a hook.
 
         Args:
             facts: the call and all that was derived.
             gaps: kind of fact -> why facts of it may be missing.
+            missing: domain of the record -> why it was not delivered, to say why a field is not known.
         """
         compiled = self._hooks.get(hook)
         if compiled is None:
@@ -124,12 +133,17 @@ class Judge:
         world = World(facts, gaps)
         reading = _Reading(world)
         reading.settle(compiled.when_matcher, compiled.when)
-        opened = [rule for rule, name in zip(compiled.rules, compiled.when, strict=True) if reading.truths[name] is not NO]
+        opened = [
+            rule for rule, name in zip(compiled.rules, compiled.when, strict=True) if reading.truths[name] is not NO
+        ]
         if opened:
-            reading.settle(compiled.details_matcher, {name: part for rule in opened for name, part in compiled.details[rule.id].items()})
+            reading.settle(
+                compiled.details_matcher,
+                {name: part for rule in opened for name, part in compiled.details[rule.id].items()},
+            )
         findings, outcomes = [], {rule.id: _NOT_FIRED for rule in compiled.rules}
         for rule in opened:
-            outcomes[rule.id], finding = decide(rule, reading.truths, world, gaps)
+            outcomes[rule.id], finding = decide(rule, reading.truths, world, gaps, missing)
             if finding:
                 findings.append(finding)
         return Verdict(tuple(findings), outcomes, reading.matcher, tuple(reading.disagreements))
@@ -142,7 +156,11 @@ class _Reading:
         self._world = world
         self.truths: dict[str, Truth] = {}
         self.disagreements: list[str] = []
-        self.matcher = "durable-rules and reference" if durable.AVAILABLE else "reference: durable-rules does not run on this Python"
+        self.matcher = (
+            "durable-rules and reference"
+            if durable.AVAILABLE
+            else "reference: durable-rules does not run on this Python"
+        )
 
     def settle(self, matcher: durable.Matcher | None, conditions: Mapping[str, Condition]) -> None:
         own = {name: truth(condition, self._world) for name, condition in conditions.items()}
@@ -160,7 +178,13 @@ class _Reading:
         self.truths |= own
 
 
-def decide(rule: Rule, truths: Mapping[str, Truth], world: World, gaps: Mapping[str, Sequence[str]]) -> tuple[Outcome, Finding | None]:
+def decide(
+    rule: Rule,
+    truths: Mapping[str, Truth],
+    world: World,
+    gaps: Mapping[str, Sequence[str]],
+    missing: Mapping[str, str] = NOTHING,
+) -> tuple[Outcome, Finding | None]:
     """Settle one rule from the truths of its conditions."""
     when = truths[f"{rule.id}: when"]
     if when is NO:
@@ -174,27 +198,43 @@ def decide(rule: Rule, truths: Mapping[str, Truth], world: World, gaps: Mapping[
     doubtful = [level for level, found in zip(rule.levels, levels, strict=True) if found is UNKNOWN]
     if when is UNKNOWN or YES not in levels:
         causes = [rule.trigger] if when is UNKNOWN else [level.when for level in doubtful]
-        return Outcome("not-judged", because=_reasons(causes, world, gaps)), None
+        return Outcome("not-judged", because=_reasons(causes, world, gaps, missing)), None
     chosen = rule.levels[levels.index(YES)]
-    doubts = [f"could be {level.indicator}: {reason}" for level in doubtful for reason in _reasons([level.when], world, gaps)]
+    doubts = [
+        f"could be {level.indicator}: {reason}"
+        for level in doubtful
+        for reason in _reasons([level.when], world, gaps, missing)
+    ]
     for number, unless in enumerate(rule.unless):
         if truths[f"{rule.id}: unless {number}"] is UNKNOWN:
-            doubts += [f'"{unless.because}" could not be checked: {reason}' for reason in _reasons([unless.when], world, gaps)]
-    finding = Finding(rule, chosen.indicator, judge(rule.trigger, world), judge(chosen.when, world), tuple(dict.fromkeys(doubts)))
+            doubts += [
+                f'"{unless.because}" could not be checked: {reason}'
+                for reason in _reasons([unless.when], world, gaps, missing)
+            ]
+    finding = Finding(
+        rule, chosen.indicator, judge(rule.trigger, world), judge(chosen.when, world), tuple(dict.fromkeys(doubts))
+    )
     return Outcome("fired", chosen.indicator), finding
 
 
-def _reasons(conditions: Iterable[Condition], world: World, gaps: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def _reasons(
+    conditions: Iterable[Condition], world: World, gaps: Mapping[str, Sequence[str]], missing: Mapping[str, str]
+) -> tuple[str, ...]:
     """Say why conditions could not be judged: what was not delivered, or which field is not known."""
     found: dict[str, None] = {}
     for condition in conditions:
         for pattern in unknowns(judge(condition, world)):
-            for reason in gaps.get(pattern.kind, ()) or (_open_fields(pattern, world),):
+            undelivered = [missing[domain] for domain in KINDS[pattern.kind].domains if domain in missing]
+            for reason in gaps.get(pattern.kind, ()) or undelivered or (_open_fields(pattern, world),):
                 found[reason] = None
     return tuple(found)
 
 
 def _open_fields(pattern: Pattern, world: World) -> str:
-    names = [test.field for test in pattern.tests if any(each.fields[test.field] is None for each in world.facts.get(pattern.kind, ()))]
+    names = [
+        test.field
+        for test in pattern.tests
+        if any(each.fields[test.field] is None for each in world.facts.get(pattern.kind, ()))
+    ]
     meanings = [KINDS[pattern.kind].fields[name].meaning for name in names]
     return f"not known: {pattern.kind} ({'; '.join(dict.fromkeys(meanings))})"

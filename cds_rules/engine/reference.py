@@ -159,4 +159,3 @@ def unknowns(judgement: Judgement) -> tuple[Pattern, ...]:
 
     walk(judgement)
     return tuple(found)
-

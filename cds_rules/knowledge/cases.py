@@ -28,12 +28,21 @@ from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, Value, fact
 EXPECTATIONS = ("silent", "info", "warning", "critical", "not-judged")
 
 QUIET: Mapping[str, Mapping[str, Value]] = {
-    "patient": {"age_years": 60, "sex": "female", "pregnant": False, "postpartum": False, "comfort_care": False},
+    "patient": {
+        "age_years": 60,
+        "sex": "female",
+        "pregnant": False,
+        "postpartum": False,
+        "comfort_care": False,
+        "torsades": False,
+    },
     "kidney": {"tier": "OK", "egfr": 90, "egfr_age_days": 30, "aki_stage": 0},
     "magnesium": {
-        name: False if field.type == "flag" else 0 for name, field in KINDS["magnesium"].fields.items() if name != "focal_start_days"
+        name: False if field.type == "flag" else 0
+        for name, field in KINDS["magnesium"].fields.items()
+        if name != "focal_start_days"
     },
-    "toxicity": {"present": False, "specific_major": False, "major": False},
+    "toxicity": {"present": False, "specific_major": False, "major": False, "level_measured": False},
 }
 """The facts there is exactly one of, for a quiet adult with good kidneys and no medication."""
 
@@ -91,7 +100,9 @@ def _facts(reader: Reader, value: object, where: str, words: Words) -> Stated:
     for kind, stated in reader.mapping(value, where, open_keys=True).items():
         place = f"{where}.{kind}"
         if kind not in KINDS or kind == "call":
-            reader.wrong(place, f'unknown fact "{kind}"{near(kind, [each for each in KINDS if each != "call"])}', value, kind)
+            reader.wrong(
+                place, f'unknown fact "{kind}"{near(kind, [each for each in KINDS if each != "call"])}', value, kind
+            )
             continue
         several = stated if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
         found[kind] = [_fields(reader, each, f"{place}[{number}]", kind, words) for number, each in enumerate(several)]
@@ -140,10 +151,16 @@ def _following(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
     """Fill in what follows from other fields unless it is named."""
     if kind == "kidney":
         tier = fields["tier"]
-        follows: dict[str, Any] = {"impaired": tier in ("G3b", "G4", "G5", "AKI", "DIALYSIS"), "severe": tier in ("G4", "G5", "AKI", "DIALYSIS")}
+        follows: dict[str, Any] = {
+            "impaired": tier in ("G3b", "G4", "G5", "AKI", "DIALYSIS"),
+            "severe": tier in ("G4", "G5", "AKI", "DIALYSIS"),
+        }
         if tier in ("UNKNOWN", "AKI", "DIALYSIS"):
             follows |= {"egfr": None, "egfr_age_days": None}
-        return {**fields, **{name: value for name, value in follows.items() if fields.get(name) == QUIET[kind].get(name)}}
+        return {
+            **fields,
+            **{name: value for name, value in follows.items() if fields.get(name) == QUIET[kind].get(name)},
+        }
     if kind == "magnesium" and not fields["over_limit"] and fields["total_mg"] is not None:
         return {**fields, "over_limit": fields["total_mg"] > 350}
     return fields

@@ -165,13 +165,17 @@ KINDS: Mapping[str, Kind] = {
             "focal_bowel_prep": _flag("FOCAL holds a magnesium bowel preparation"),
             "focal_enema": _flag("FOCAL holds a magnesium enema"),
             "obstetric": _flag("obstetric_mg (3.11)"),
-            "total_mg": _number("elemental magnesium a day of all oral products in BOTH; unknown amounts count 0", "mg/d"),
+            "total_mg": _number(
+                "elemental magnesium a day of all oral products in BOTH; unknown amounts count 0", "mg/d"
+            ),
             "at_least": _flag("an amount is unknown: total_mg is a lower bound"),
             "source_count": _number("products of at least 8 mg a day"),
             "over_limit": _flag("total_mg above the supplement limit (UL) for age"),
             "source_taken": _flag("a source of any kind is active or stopped within 3 days"),
             "source_drafted": _flag("a draft in focus is a source of any kind"),
-            "toxicity_source": _flag("a source for 2.2: oral, preparation, enema, or IV that is not obstetric; active or stopped within 3 days"),
+            "toxicity_source": _flag(
+                "a source for 2.2: oral, preparation, enema, or IV that is not obstetric; active or stopped within 3 days"
+            ),
             "toxicity_source_iv": _flag("toxicity_source holds IV or IM magnesium that is not obstetric"),
             "iv_active": _flag("IV or IM magnesium is active"),
             "both_iv": _flag("BOTH holds IV or IM magnesium"),
@@ -201,15 +205,24 @@ KINDS: Mapping[str, Kind] = {
             ),
             "value": _number("in the canonical unit of 3.4; none for calcium, and for a bound that says nothing"),
             "age_days": _number("age of the result", "d"),
-            "flag": _text("against the limits of 3.5 and 3.6 or the lab's own; None for a bound that says nothing", "low", "normal", "high"),
+            "flag": _text(
+                "against the limits of 3.5 and 3.6 or the lab's own; None for a bound that says nothing",
+                "low",
+                "normal",
+                "high",
+            ),
             "ratio": _number("CK divided by its upper limit, unrounded"),
             "hemolyzed": _flag("hemolyzed specimen"),
             "since_magnesium": _flag("drawn on or after the (latest) start of the FOCAL magnesium products"),
-            "since_diuretic": _flag("drawn on or after the start of the earliest implicated diuretic; true in order hooks"),
+            "since_diuretic": _flag(
+                "drawn on or after the start of the earliest implicated diuretic; true in order hooks"
+            ),
             "since_statin": _flag("drawn on or after the start of the statin; true in order hooks"),
             "since_symptom": _flag("drawn on or after the onset of the latest statin-period muscle symptom"),
             "since_scheduled": _flag("drawn on or after the earliest known start of a scheduled FOCAL mg_oral product"),
-            "magnesium_started": _flag("an active oral or IV magnesium product was started on or after the day of the result"),
+            "magnesium_started": _flag(
+                "an active oral or IV magnesium product was started on or after the day of the result"
+            ),
             "repeatedly_low": _flag("potassium: another one below 3.5 at least 24 h earlier, at most 14 days old"),
         },
         ("labs",),
@@ -238,13 +251,17 @@ KINDS: Mapping[str, Kind] = {
             "both": _flag("belongs to BOTH: a draft, or active and not replaced by a draft"),
             "route": _text("route"),
             "start_days": _number("days since the start", "d"),
-            "known_days": _number("days an active medication is known to be taken; 0 when its start is not recorded", "d"),
+            "known_days": _number(
+                "days an active medication is known to be taken; 0 when its start is not recorded", "d"
+            ),
             "stopped_days": _number("days since it was stopped", "d"),
             "dose_mg": _number("milligrams a day of the ingredient", "mg/d"),
             "prn": _flag("taken as needed"),
             "renewal": _flag("a draft that only renews or replaces an active order of the same ingredient"),
             "reason": _text("why it is given", *REASONS),
-            "before_cramp": _flag("active, started 0 to 365 days before a true muscle cramp of 30 days, or at an unknown time"),
+            "before_cramp": _flag(
+                "active, started 0 to 365 days before a true muscle cramp of 30 days, or at an unknown time"
+            ),
         },
         ("medications",),
     ),
@@ -270,7 +287,9 @@ KINDS: Mapping[str, Kind] = {
             "state": _text("active or draft", "active", "draft"),
             "focal": _flag("belongs to FOCAL"),
             "both": _flag("belongs to BOTH"),
-            "days_at_dose": _number("days an active statin is known to be taken at this dose; 0 when not recorded", "d"),
+            "days_at_dose": _number(
+                "days an active statin is known to be taken at this dose; 0 when not recorded", "d"
+            ),
         },
         ("medications",),
     ),

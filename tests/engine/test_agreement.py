@@ -57,7 +57,9 @@ def test_two_matchers_agree_on_random_conditions(seed: int) -> None:
 
 @needs_durable
 def test_absence_ignores_the_order_of_facts() -> None:
-    condition = All((Pattern("lab", (Test("code", "eq", ("ck",)),)), Not(Pattern("lab", (Test("code", "eq", ("tsh",)),)))))
+    condition = All(
+        (Pattern("lab", (Test("code", "eq", ("ck",)),)), Not(Pattern("lab", (Test("code", "eq", ("tsh",)),))))
+    )
     matcher = durable.Matcher("order", {"c": condition}, fact("call", hook="patient-view"))
     both = [fact("lab", code="ck"), fact("lab", code="tsh")]
     assert matcher.truths(World(both))["c"] is NO
@@ -68,7 +70,9 @@ def test_absence_ignores_the_order_of_facts() -> None:
 
 @needs_durable
 def test_a_session_in_which_no_rule_fires_is_survived() -> None:
-    matcher = durable.Matcher("empty", {"c": Pattern("lab", (Test("code", "eq", ("ck",)),))}, fact("call", hook="patient-view"))
+    matcher = durable.Matcher(
+        "empty", {"c": Pattern("lab", (Test("code", "eq", ("ck",)),))}, fact("call", hook="patient-view")
+    )
     for _ in range(1000):
         assert matcher.truths(World([]))["c"] is NO
 
@@ -83,7 +87,10 @@ def _condition(draw: random.Random, depth: int) -> Condition:
     return Not(_condition(draw, depth + 1))
 
 
-_SHAPE = {"lab": {"code": ("magnesium", "ck", "tsh"), "value": None, "hemolyzed": True}, "kidney": {"tier": ("OK", "G4", "G5"), "egfr": None}}
+_SHAPE = {
+    "lab": {"code": ("magnesium", "ck", "tsh"), "value": None, "hemolyzed": True},
+    "kidney": {"tier": ("OK", "G4", "G5"), "egfr": None},
+}
 
 
 def _pattern(draw: random.Random) -> Pattern:
@@ -106,6 +113,12 @@ def _fact(draw: random.Random, unknown: float) -> Fact:
     kind = draw.choice(list(_SHAPE))
     fields = {}
     for name, words in _SHAPE[kind].items():
-        value = draw.choice((0.5, 1, 1.5, 2, 2.5, 3, 4)) if words is None else draw.random() < 0.5 if words is True else draw.choice(words)
+        value = (
+            draw.choice((0.5, 1, 1.5, 2, 2.5, 3, 4))
+            if words is None
+            else draw.random() < 0.5
+            if words is True
+            else draw.choice(words)
+        )
         fields[name] = None if draw.random() < unknown else value
     return fact(kind, **fields)

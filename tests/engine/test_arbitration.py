@@ -28,7 +28,9 @@ def policy(*groups: tuple[str, ...], removals: tuple[Removal, ...] = ()) -> Poli
     return Policy([Group("+".join(group), "", group) for group in groups], removals, COMFORT)
 
 
-def shown(pack: Pack, rules: Policy, *found: tuple[str, Indicator], world: World = QUIET, hook: str = "patient-view") -> list[str]:
+def shown(
+    pack: Pack, rules: Policy, *found: tuple[str, Indicator], world: World = QUIET, hook: str = "patient-view"
+) -> list[str]:
     rule = pack.rules[0]
     kept, _ = arbitrate(verdict(*(finding(rule, indicator, name) for name, indicator in found)), rules, world, hook)
     return [f"{each.rule.id} {each.indicator}" for each in kept]
@@ -44,7 +46,9 @@ def test_ties_go_to_the_first_listed(pack: Pack) -> None:
 
 def test_the_losers_are_noted_on_the_winner(pack: Pack) -> None:
     rule = pack.rules[0]
-    kept, outcomes = arbitrate(verdict(finding(rule, "info", "a"), finding(rule, "warning", "b")), policy(("a", "b")), QUIET, "patient-view")
+    kept, outcomes = arbitrate(
+        verdict(finding(rule, "info", "a"), finding(rule, "warning", "b")), policy(("a", "b")), QUIET, "patient-view"
+    )
     assert [each.rule.id for each in kept[0].also] == ["a"]
     assert outcomes["a"].state == "suppressed"
     assert outcomes["a"].indicator == "info"
@@ -52,7 +56,11 @@ def test_the_losers_are_noted_on_the_winner(pack: Pack) -> None:
 
 
 def test_cards_are_ordered_most_urgent_first(pack: Pack) -> None:
-    assert shown(pack, policy(("a",), ("b",), ("c",)), ("a", "info"), ("b", "critical"), ("c", "warning")) == ["b critical", "c warning", "a info"]
+    assert shown(pack, policy(("a",), ("b",), ("c",)), ("a", "info"), ("b", "critical"), ("c", "warning")) == [
+        "b critical",
+        "c warning",
+        "a info",
+    ]
 
 
 def test_a_removal_needs_equal_or_higher_severity(pack: Pack) -> None:
@@ -68,9 +76,14 @@ def test_a_removal_can_ask_for_a_level_a_hook_and_an_exception(pack: Pack) -> No
     assert shown(pack, policy(*groups, removals=(from_warning,)), ("a", "info"), ("b", "info")) == ["a info", "b info"]
     in_orders = Removal(frozenset({"a"}), frozenset({"b"}), hooks=frozenset({"order-sign"}))
     assert shown(pack, policy(*groups, removals=(in_orders,)), ("a", "info"), ("b", "info")) == ["a info", "b info"]
-    unless = Removal(frozenset({"a"}), frozenset({"b"}), unless=Pattern("symptom", (Test("severe_deficiency", "eq", (True,)),)))
+    unless = Removal(
+        frozenset({"a"}), frozenset({"b"}), unless=Pattern("symptom", (Test("severe_deficiency", "eq", (True,)),))
+    )
     severe = World([fact("symptom", severe_deficiency=True)])
-    assert shown(pack, policy(*groups, removals=(unless,)), ("a", "info"), ("b", "info"), world=severe) == ["a info", "b info"]
+    assert shown(pack, policy(*groups, removals=(unless,)), ("a", "info"), ("b", "info"), world=severe) == [
+        "a info",
+        "b info",
+    ]
 
 
 def test_comfort_care_silences_the_open_chart_and_leaves_critical_orders(pack: Pack) -> None:
@@ -82,6 +95,8 @@ def test_comfort_care_silences_the_open_chart_and_leaves_critical_orders(pack: P
 
 def test_a_draft_rule_is_counted_and_never_shown(pack: Pack) -> None:
     drafted = finding(pack.rules[0], "critical", "a", status="draft")
-    kept, outcomes = arbitrate(verdict(drafted, finding(pack.rules[0], "info", "b")), policy(("a", "b")), QUIET, "patient-view")
+    kept, outcomes = arbitrate(
+        verdict(drafted, finding(pack.rules[0], "info", "b")), policy(("a", "b")), QUIET, "patient-view"
+    )
     assert [each.rule.id for each in kept] == ["b"]
     assert outcomes["a"] == Outcome("suppressed", "critical", ("the rule is a draft: judged and counted, never shown",))

@@ -55,7 +55,9 @@ def test_unknowns_name_the_patterns_to_blame() -> None:
 
 conditions = st.recursive(
     st.sampled_from([HIGH, G5, Pattern("order", ())]),
-    lambda inner: st.one_of(inner.map(Not), st.lists(inner, max_size=3).map(tuple).map(All), st.lists(inner, max_size=3).map(tuple).map(Any)),
+    lambda inner: st.one_of(
+        inner.map(Not), st.lists(inner, max_size=3).map(tuple).map(All), st.lists(inner, max_size=3).map(tuple).map(Any)
+    ),
     max_leaves=8,
 )
 facts = st.lists(

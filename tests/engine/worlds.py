@@ -24,7 +24,11 @@ class Worlds:
                     for test in pattern.tests:
                         known = self._values.setdefault((pattern.kind, test.field), [])
                         for constant in test.constants:
-                            known += [constant + step for step in (-1, -0.01, 0, 0.01, 1)] if isinstance(constant, float) else [constant]
+                            known += (
+                                [constant + step for step in (-1, -0.01, 0, 0.01, 1)]
+                                if isinstance(constant, float)
+                                else [constant]
+                            )
         self._kinds = [kind for kind in kinds if kind != "call"]
 
     def draw(self, hook: str) -> World:

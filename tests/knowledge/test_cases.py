@@ -26,9 +26,11 @@ def test_cases_notice_almost_every_mutant() -> None:
 
 def test_mistakes_in_cases_are_told(tmp_path) -> None:
     path = tmp_path / "x.cases.yaml"
-    path.write_text("given: {kidny: {tier: G4}}\ncases:\n  - {name: a, expect: loud}\n  - {name: b, expect: info, with: {kidney: {tier: G9}}}\n")
+    path.write_text(
+        "given: {kidny: {tier: G4}}\ncases:\n  - {name: a, expect: loud}\n  - {name: b, expect: info, with: {kidney: {tier: G9}}}\n"
+    )
     _, mistakes = read_cases(path, "x.cases.yaml", "x", {})
     told = "\n".join(map(str, mistakes))
     assert 'given.kidny: unknown fact "kidny"; did you mean "kidney"?' in told
     assert 'cases[0].expect: found "loud"' in told
-    assert "cases[1].with.kidney[0].tier: found \"G9\"; kidney.tier is one of OK" in told
+    assert 'cases[1].with.kidney[0].tier: found "G9"; kidney.tier is one of OK' in told

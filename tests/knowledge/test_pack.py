@@ -65,28 +65,54 @@ def test_a_good_pack_is_read(folder: Path) -> None:
     assert isinstance(rule.when, All)
     assert rule.when.parts[0] == Pattern("kidney", (Test("tier", "in", ("G4", "G5")),))
     assert rule.when.parts[1] == Pattern("patient", (Test("age_years", "ge", (75.0,)),))
-    assert rule.when.parts[2] == Pattern("lab", (Test("code", "eq", ("ck",)), Test("ratio", "gt", (4.0,)), Test("ratio", "le", (10.0,))))
+    assert rule.when.parts[2] == Pattern(
+        "lab", (Test("code", "eq", ("ck",)), Test("ratio", "gt", (4.0,)), Test("ratio", "le", (10.0,)))
+    )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("fact: kidney", "fact: kidny", 'trial/rules/trial-rule.yaml:9: when.all[0].fact: unknown fact "kidny"; did you mean "kidney"?'),
-        ("tier:", "teir:", 'trial/rules/trial-rule.yaml:9: when.all[0].teir: kidney has no field "teir"; did you mean "tier"?'),
-        ("[G4, G5]", "[G4, G6]", 'when.all[0].tier.in[1]: unknown word "G6"; one of AKI, DIALYSIS, G3a, G3b, G4, G5, OK, UNKNOWN belongs here'),
+        (
+            "fact: kidney",
+            "fact: kidny",
+            'trial/rules/trial-rule.yaml:9: when.all[0].fact: unknown fact "kidny"; did you mean "kidney"?',
+        ),
+        (
+            "tier:",
+            "teir:",
+            'trial/rules/trial-rule.yaml:9: when.all[0].teir: kidney has no field "teir"; did you mean "tier"?',
+        ),
+        (
+            "[G4, G5]",
+            "[G4, G6]",
+            'when.all[0].tier.in[1]: unknown word "G6"; one of AKI, DIALYSIS, G3a, G3b, G4, G5, OK, UNKNOWN belongs here',
+        ),
         ("{ge: $old}", "{ge: $odl}", 'when.all[1].age_years: unknown parameter "$odl"; did you mean "old"?'),
         ("{ge: $old}", "{ge: old}", 'when.all[1].age_years: found "old"; a number in a belongs here'),
         ("{gt: 4, le: 10}", "{gtt: 4}", 'when.all[2].ratio: unknown comparison "gtt"; did you mean "gt"?'),
         ("code: ck", "code: {lt: 5}", 'when.all[2].code: "lt" compares numbers, and code is text'),
-        ("is: warning", "is: hard-stop", 'levels[0].is: found "hard-stop"; one of critical, info, warning belongs here'),
+        (
+            "is: warning",
+            "is: hard-stop",
+            'levels[0].is: found "hard-stop"; one of critical, info, warning belongs here',
+        ),
         ("status: active", "status: on", 'status: found "on"; one of active, draft, retired belongs here'),
         ("title: A trial rule\n", "", "title: is missing"),
         ("group: only", "group: onyl", 'group: found "onyl"; did you mean "only"?'),
         ("reviewed: 2026-11-23", "reviewed: soon", 'reviewed: found "soon"; a date such as 2026-11-23 belongs here'),
-        ("overrides: [already-addressed]", "overrides: [already-adressed]", 'overrides: unknown word "already-adressed"; did you mean "already-addressed"?'),
+        (
+            "overrides: [already-addressed]",
+            "overrides: [already-adressed]",
+            'overrides: unknown word "already-adressed"; did you mean "already-addressed"?',
+        ),
         ("version: 1.0.0", "version: 1", "version: found 1; text belongs here"),
         ("levels:\n  - {is: warning}", "levels: []", "levels: holds 0 entries; at least 1 belong here"),
-        ("levels:\n  - {is: warning}", "levels:\n  - {is: info}\n  - {is: warning}", "levels[0]: has no `when`, so the levels after it can never apply"),
+        (
+            "levels:\n  - {is: warning}",
+            "levels:\n  - {is: info}\n  - {is: warning}",
+            "levels[0]: has no `when`, so the levels after it can never apply",
+        ),
         ("{gt: 4, le: 10}", "{gt: .inf}", "when.all[2].ratio: found inf; a finite number"),
         ("when:\n  all:", "when:\n  any: []\n  all:", '"all" stands alone; found beside it: any'),
     ],
@@ -96,7 +122,9 @@ def test_a_mistake_says_where_what_and_what_belongs_there(folder: Path, old: str
 
 
 def test_every_mistake_of_a_file_is_told_at_once(folder: Path) -> None:
-    found = mistakes(folder, "title: A trial rule\nversion: 1.0.0\nstatus: active", "titel: x\nversion: one\nstatus: on")
+    found = mistakes(
+        folder, "title: A trial rule\nversion: 1.0.0\nstatus: active", "titel: x\nversion: one\nstatus: on"
+    )
     assert len(found) == 4
 
 

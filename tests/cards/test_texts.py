@@ -1,0 +1,84 @@
+"""Text from the record shows as text and nothing else; summaries fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from cds_rules.cards.texts import SUMMARY_LIMIT, cleaned, compile_texts, escaped, lines
+from cds_rules.knowledge.pack import Pack
+from cds_rules.knowledge.rules import CardText
+from cds_rules.vocabulary.errors import PackError
+
+# the most permissive reader: raw HTML passes, bare addresses become links
+PERMISSIVE = MarkdownIt("gfm-like", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[click](javascript:alert(1))",
+    "![x](https://evil.example/a.png)",
+    "https://evil.example www.evil.example me@evil.example",
+    "| a | b |\n|---|---|\n| c | d |",
+    "# heading\n- list\n> quote\n```code```",
+    "`code` *em* _em_ **strong** ~~gone~~",
+    "&lt;b&gt; &amp; &#60;b&#62;",
+    "\u202eright to left\u2066",
+    "a\\",
+    "<https://evil.example>",
+    "{{ kidney }} {% raw %}",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_renders_as_itself(text: str) -> None:
+    tokens = PERMISSIVE.parseInline(f"Drug {escaped(text)} end")
+    children = tokens[0].children or []
+    assert {token.type for token in children} <= {"text", "text_special"}
+    assert "".join(token.content for token in children) == f"Drug {cleaned(text)} end".replace("Drug  end", "Drug  end")
+
+
+@given(st.text(max_size=60))
+def test_any_text_renders_as_itself(text: str) -> None:
+    children = PERMISSIVE.parseInline(f"x {escaped(text)} y")[0].children or []
+    assert {token.type for token in children} <= {"text", "text_special"}
+    assert "".join(token.content for token in children) == f"x {cleaned(text)} y"
+
+
+@given(st.text(max_size=40))
+def test_cleaned_text_is_one_line_without_what_is_not_seen(text: str) -> None:
+    assert "\n" not in cleaned(text)
+    assert not set(cleaned(text)) & set("\u202e\u200b\u2066\u0000\ufeff\ud800")
+
+
+def texts(pack: Pack, **parts: object):
+    rule = replace(
+        pack.rules[0], id="trial", card=CardText(**{"summary": "s", "why": "w", "consider": ("c",), **parts})
+    )
+    return compile_texts([rule])["trial"]
+
+
+@given(st.text(alphabet="abc 1", max_size=400))
+def test_a_summary_fits_whatever_the_name(pack: Pack, name: str) -> None:
+    found = texts(
+        pack, summary="eGFR 28 (20 d ago): {{ name|short }}, 482 mg Mg/day - risk of magnesium accumulation"
+    ).summarize({"name": name})
+    assert len(found) <= SUMMARY_LIMIT
+    assert found.startswith("eGFR 28 (20 d ago): ")
+    assert "482 mg Mg/day" in found
+
+
+def test_a_line_that_comes_out_empty_is_left_out(pack: Pack) -> None:
+    found = texts(
+        pack, consider=("{% if no %}x{% endif %}", "{{ name }}", "{% for each in names %}{{ each }}\n{% endfor %}")
+    )
+    assert lines(found.consider, {"no": False, "name": "a<b", "names": ["c", "d*"]}) == ["a&lt;b", "c", r"d\*"]
+
+
+def test_a_broken_template_is_a_mistake_of_the_rule(pack: Pack) -> None:
+    with pytest.raises(PackError, match=r"rules/trial.yaml: card.summary: not a valid template"):
+        texts(pack, summary="{{ oops")
