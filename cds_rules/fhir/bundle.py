@@ -1,0 +1,155 @@
+"""From documents to single resources: Bundles of every type, Parameters, arrays and resources by themselves.
+
+Documents (bytes) flow in; `Entry`s of the types that are read flow out, undecoded, with where they stood; the rest is passed
+over, and what nobody can know becomes `Unread`.
+Floor: fhir.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cds_rules.fhir import wire
+from cds_rules.fhir.wire import SHAPES, Buffer, Misfit
+from cds_rules.vocabulary.chart import Unread
+from cds_rules.vocabulary.errors import BadInput
+
+DRAFT = "draft"
+_DEEPEST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One delivered document: a resource, a Bundle of any type, Parameters, or an array of them.
+
+    raw: JSON in UTF-8. origin: where it came from ("prefetch:labs", a file name), for messages; "draft" for the resources of
+    context.draftOrders.
+    """
+
+    raw: Buffer
+    origin: str = ""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One resource to read: its type, its bytes, and where it stood (counted from 1 over everything delivered)."""
+
+    kind: str
+    raw: Buffer
+    full_url: str | None
+    draft: bool
+    place: int
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What the documents hold: resources to read and what could not even be looked at."""
+
+    entries: list[Entry] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    place: int = 0
+    draft: bool = False
+
+
+def unpack(documents: Iterable[Document]) -> Delivery:
+    """Take documents apart.
+
+    Raises:
+        BadInput: a document is not JSON, or neither an object nor an array nor null.
+    """
+    delivery = Delivery()
+    for document in documents:
+        wire.check_document(document.raw, document.origin)
+        delivery.draft = document.origin == DRAFT
+        start = bytes(memoryview(document.raw)[:256]).lstrip()[:1]
+        if start == b"[":
+            for element in wire.contained(document.raw):
+                _take(delivery, element, None, 0)
+        elif start == b"{" or not start:
+            _take(delivery, document.raw, None, 0)
+        elif start != b"n":
+            raise BadInput("a JSON object or an array of objects belongs here", document.origin)
+    return delivery
+
+
+def _take(delivery: Delivery, raw: Buffer, full_url: str | None, depth: int) -> None:
+    kind = wire.kind_of(raw)
+    if kind is None:
+        return
+    if kind == "Bundle" or kind == "Parameters":
+        if depth >= _DEEPEST:
+            delivery.place += 1
+            delivery.unread.append(
+                Unread(f"{kind}#{delivery.place}", "malformed", f"nested deeper than {_DEEPEST} {kind}s")
+            )
+        elif kind == "Bundle":
+            _take_bundle(delivery, raw, depth + 1)
+        else:
+            _take_parameters(delivery, raw, depth + 1)
+        return
+    delivery.place += 1
+    if kind in SHAPES:
+        delivery.entries.append(Entry(kind, raw, full_url, delivery.draft, delivery.place))
+    elif not kind:
+        delivery.unread.append(Unread(f"Resource#{delivery.place}", "unknown-type", "no resourceType that FHIR knows"))
+
+
+def _take_bundle(delivery: Delivery, raw: Buffer, depth: int) -> None:
+    try:
+        bundle = wire.decode(wire.Bundle, raw)
+        if bundle.type == "history":
+            _take_history(delivery, raw, depth)
+            return
+    except Misfit:
+        _take_loose(delivery, raw, depth)
+        return
+    for entry in bundle.entry or ():
+        _take(delivery, entry.resource, entry.fullUrl, depth)
+
+
+def _take_loose(delivery: Delivery, raw: Buffer, depth: int) -> None:
+    """Read a Bundle in which something has a wrong shape, entry by entry."""
+    try:
+        body = wire.decode(wire.LooseBundle, raw).entry
+    except Misfit as error:
+        delivery.place += 1
+        delivery.unread.append(Unread(f"Bundle#{delivery.place}", "malformed", str(error)))
+        return
+    for element in wire.contained(body) or (body,):
+        try:
+            entry = wire.decode(wire.BundleEntry, element)
+        except Misfit as error:
+            delivery.place += 1
+            delivery.unread.append(Unread(f"Resource#{delivery.place}", "malformed", f"Bundle entry: {error}"))
+        else:
+            _take(delivery, entry.resource, entry.fullUrl, depth)
+
+
+def _take_history(delivery: Delivery, raw: Buffer, depth: int) -> None:
+    """Read a history, newest first as FHIR orders it: older versions of what was deleted are not read."""
+    deleted: set[str] = set()
+    kept: set[str] = set()
+    for entry in wire.decode(wire.History, raw).entry or ():
+        url = (entry.request.url or "") if entry.request else ""
+        if entry.request and entry.request.method == "DELETE":
+            if url not in kept:
+                deleted.add(url)
+            continue
+        reference = f"{wire.kind_of(entry.resource)}/{wire.head(entry.resource).id}"
+        if reference not in deleted:
+            kept.add(reference)
+            _take(delivery, entry.resource, entry.fullUrl, depth)
+
+
+def _take_parameters(delivery: Delivery, raw: Buffer, depth: int) -> None:
+    try:
+        parameters = list(wire.decode(wire.Parameters, raw).parameter or ())
+    except Misfit as error:
+        delivery.place += 1
+        delivery.unread.append(Unread(f"Parameters#{delivery.place}", "malformed", str(error)))
+        return
+    while parameters:
+        parameter = parameters.pop(0)
+        _take(delivery, parameter.resource, None, depth)
+        parameters = [*(parameter.part or ()), *parameters]

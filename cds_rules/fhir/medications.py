@@ -1,0 +1,556 @@
+"""Medications of the record and drafts: what counts, since when, how much, and which records are one and the same.
+
+Decoded MedicationRequests, Statements, Dispenses and Administrations flow in one by one (`read_*`), `settled` gives the
+`Medication`s after the rules of knowledge.md 4.1 that need all of them: runs, dose increases, de-duplication.
+Floor: fhir.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from cds_rules.fhir import dosage as dosages
+from cds_rules.fhir import wire
+from cds_rules.fhir.patients import without_version
+from cds_rules.fhir.reader import Reader, first_concept, status_detail, status_reason
+from cds_rules.fhir.wire import Spoken, many, spoken
+from cds_rules.knowledge.classes import classes
+from cds_rules.vocabulary.chart import Dosage, Medication, Product, Source, State
+
+GAP = timedelta(days=30)
+"""The longest gap inside an uninterrupted run of one ingredient."""
+GRACE = timedelta(days=7)
+"""How long a dispensed supply counts beyond its days."""
+GIVEN_RECENTLY = {"iv": timedelta(hours=24), "im": timedelta(hours=24)}
+GIVEN_RECENTLY_OTHERWISE = timedelta(hours=48)
+RANKS = {
+    "MedicationRequest": 3,
+    "MedicationOrder": 3,
+    "MedicationStatement": 2,
+    "MedicationDispense": 1,
+    "MedicationAdministration": 0,
+}
+_ORDERING = frozenset(("order", "original-order", "reflex-order", "filler-order", "instance-order", None))
+_ENDED = frozenset(("stopped", "completed", "cancelled"))
+_FOR = re.compile(r"\b(?:for|to treat|to prevent)\s+(?!\d)([a-z][a-z /-]{3,60})", re.IGNORECASE)
+_MG = {"mg": 1.0, "g": 1000.0, "mcg": 0.001}
+
+
+@dataclass(slots=True)
+class Record:
+    """One record of a product: what it would be in the chart, and the interval it covers.
+
+    counts False: it only tells since when the product has been taken. done: the end of what it covers, None while open.
+    """
+
+    medication: Medication
+    begins: datetime | None
+    done: datetime | None
+    counts: bool = True
+
+    @property
+    def rank(self) -> int:
+        return RANKS[self.medication.resource_type]
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The medications read so far. conditions: reasons by reference, for reasonReference."""
+
+    records: list[Record] = field(default_factory=list)
+    drafts: list[Medication] = field(default_factory=list)
+    conditions: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A known product in one record, with everything its status does not touch."""
+
+    product: Product
+    label: str
+    dosage: Dosage
+    route: str | None
+    reasons: frozenset[str]
+    classes: frozenset[str]
+
+
+def read_request(
+    reader: Reader,
+    shelf: Shelf,
+    kind: str,
+    reference: str,
+    request: wire.MedicationRequest,
+    *,
+    draft: bool,
+    selected: bool,
+) -> None:
+    """Read a MedicationRequest (or MedicationOrder) of the record, or a draft."""
+    instructions = many(request.dosageInstruction)
+    named = _name(reader, shelf, reference, request, instructions)
+    if named is None:
+        return
+    about = named.product.ingredients[0] if named.product.ingredients else named.label
+    authored = reader.moment(request.authoredOn or request.dateWritten)
+    starts, ends = dosages.period(reader, instructions)
+    supply = request.dispenseRequest
+    validity = supply.validityPeriod if supply else None
+    valid_from = reader.moment(validity.start) if validity else None
+    end = ends or (reader.end(validity.end) if validity else None) or reader.end(request.dateEnded)
+    start = min((moment for moment in (authored, starts, valid_from) if moment is not None), default=None)
+    medication = Medication(
+        product=named.product,
+        label=named.label,
+        state="draft",
+        source=Source(reference, named.label, named.dosage.text, authored or start),
+        resource_type=kind,
+        classes=named.classes,
+        route=named.route,
+        dosage=named.dosage,
+        start=start,
+        reasons=named.reasons,
+        resource_id=request.id or "",
+        patient_reported=bool(request.reportedBoolean),
+        identifiers=_identifiers(request.identifier),
+        replaces=_replaced(request.priorPrescription),
+    )
+    status = request.status
+    if draft:
+        if status in _ENDED or status == "entered-in-error" or request.doNotPerform:
+            reader.skip(reference, status_reason(status), status_detail(status, "a draft"), about)
+        else:
+            shelf.drafts.append(replace(medication, selected=selected))
+        return
+    if status not in _ENDED and status != "active":
+        reader.skip(reference, status_reason(status), status_detail(status, "active"), about)
+        return
+    if request.intent not in _ORDERING or request.doNotPerform:
+        reader.skip(reference, "status", "a proposal or plan, or not to be given", about)
+        return
+    if reader.is_future(start):
+        reader.skip(reference, "future", "ordered after the evaluation", about)
+        return
+    updated = reader.moment(request.meta.lastUpdated) if request.meta else None
+    state, stop = _request_state(reader, status or "", end, updated)
+    covered = dosages.days(supply.expectedSupplyDuration) if supply else None
+    done = stop or (start + timedelta(days=covered) if start and covered and state == "stopped" else None)
+    shelf.records.append(
+        Record(replace(medication, state=state, stop=stop), start, done or (start if state == "stopped" else None))
+    )
+
+
+def _request_state(
+    reader: Reader, status: str, end: datetime | None, updated: datetime | None
+) -> tuple[State, datetime | None]:
+    """Whether an order holds at the evaluation, and when it stopped (knowledge.md 4.1, 9.14).
+
+    An order whose own end lies ahead and that was closed later than the evaluation, or nobody knows when, was still running
+    at it: so a record is read at an instant of its past.
+    """
+    if status == "active":
+        return ("stopped", end) if end is not None and end < reader.at else ("active", None)
+    if end is not None and end <= reader.at:
+        return "stopped", end
+    if updated is not None and updated <= reader.at:
+        return "stopped", updated
+    return ("active", None) if end is not None and status != "cancelled" else ("stopped", None)
+
+
+def read_statement(reader: Reader, shelf: Shelf, reference: str, statement: wire.MedicationStatement) -> None:
+    """Read a MedicationStatement."""
+    instructions = many(statement.dosage)
+    named = _name(reader, shelf, reference, statement, instructions)
+    if named is None:
+        return
+    about = named.product.ingredients[0] if named.product.ingredients else named.label
+    status = statement.status
+    if statement.taken == "n" or statement.wasNotTaken:
+        status = "not-taken"
+    if status not in ("active", "recorded") and status not in _ENDED - {"cancelled"}:
+        reader.skip(reference, status_reason(status), status_detail(status, "active"), about)
+        return
+    period = statement.effectivePeriod
+    bound_start, bound_end = dosages.period(reader, instructions)
+    start = (
+        reader.moment(statement.effectiveDateTime) or (reader.moment(period.start) if period else None) or bound_start
+    )
+    asserted = reader.moment(statement.dateAsserted)
+    if reader.is_future(start or asserted):
+        reader.skip(reference, "future", "begins after the evaluation", about)
+        return
+    end = (reader.end(period.end) if period else None) or bound_end
+    state, stop = _request_state(reader, "active" if status == "recorded" else status or "", end, None)
+    medication = Medication(
+        product=named.product,
+        label=named.label,
+        state=state,
+        source=Source(reference, named.label, named.dosage.text, asserted or start),
+        resource_type="MedicationStatement",
+        classes=named.classes,
+        route=named.route,
+        dosage=named.dosage,
+        start=start,
+        stop=stop,
+        reasons=named.reasons,
+        resource_id=statement.id or "",
+        patient_reported=_is_patients_word(statement),
+        identifiers=_identifiers(statement.identifier),
+    )
+    shelf.records.append(Record(medication, start, stop or (start if state == "stopped" else None)))
+
+
+def read_dispense(reader: Reader, shelf: Shelf, reference: str, dispense: wire.MedicationDispense) -> None:
+    """Read a MedicationDispense; one whose supply has run out only tells since when the product has been taken."""
+    named = _name(reader, shelf, reference, dispense, many(dispense.dosageInstruction))
+    if named is None:
+        return
+    about = named.product.ingredients[0] if named.product.ingredients else named.label
+    if dispense.status not in ("completed", "in-progress"):
+        reader.skip(
+            reference, status_reason(dispense.status), status_detail(dispense.status, "completed or in-progress"), about
+        )
+        return
+    handed = reader.moment(dispense.whenHandedOver)
+    if handed is None:
+        reader.skip(reference, "no-date", "whenHandedOver belongs here", about)
+        return
+    if reader.is_future(handed):
+        reader.skip(reference, "future", "handed over after the evaluation", about)
+        return
+    supply = dosages.days(dispense.daysSupply)
+    done = handed + timedelta(days=supply) if supply else handed
+    counts = supply is not None and done + GRACE >= reader.at
+    if not counts:
+        reader.skip(
+            reference,
+            "status" if supply else "no-value",
+            "the supply has run out" if supply else "daysSupply belongs here",
+            about,
+        )
+    medication = Medication(
+        product=named.product,
+        label=named.label,
+        state="active",
+        source=Source(reference, named.label, named.dosage.text, handed),
+        resource_type="MedicationDispense",
+        classes=named.classes,
+        route=named.route,
+        dosage=named.dosage,
+        start=handed,
+        reasons=named.reasons,
+        resource_id=dispense.id or "",
+        identifiers=_identifiers(dispense.identifier),
+    )
+    shelf.records.append(Record(medication, handed, done, counts))
+
+
+def read_administration(reader: Reader, shelf: Shelf, reference: str, given: wire.MedicationAdministration) -> None:
+    """Read a MedicationAdministration: running, or given within 24 h (infusion, injection) or 48 h."""
+    named = _name(reader, shelf, reference, given, many(given.dosage))
+    if named is None:
+        return
+    about = named.product.ingredients[0] if named.product.ingredients else named.label
+    if given.status not in ("in-progress", "completed", "stopped"):
+        reader.skip(
+            reference, status_reason(given.status), status_detail(given.status, "in-progress or completed"), about
+        )
+        return
+    period = given.effectivePeriod or given.occurencePeriod
+    moment = reader.moment(given.effectiveDateTime or given.occurenceDateTime)
+    start = moment or (reader.moment(period.start) if period else None)
+    end = moment or (reader.moment(period.end) if period else None)
+    if start is None:
+        reader.skip(reference, "no-date", "effectiveDateTime or effectivePeriod belongs here", about)
+        return
+    if reader.is_future(start):
+        reader.skip(reference, "future", "given after the evaluation", about)
+        return
+    running = given.status == "in-progress" or (end is not None and end > reader.at)
+    last = None if running else end or start
+    window = GIVEN_RECENTLY.get(named.route or "", GIVEN_RECENTLY_OTHERWISE)
+    active = last is None or reader.at - last <= window
+    dosage = named.dosage
+    if not running and dosage.per_day is None:
+        dosage = replace(dosage, one_time=True)
+    medication = Medication(
+        product=named.product,
+        label=named.label,
+        state="active" if active else "stopped",
+        source=Source(reference, named.label, dosage.text, last or start),
+        resource_type="MedicationAdministration",
+        classes=named.classes,
+        route=named.route,
+        dosage=dosage,
+        start=start,
+        stop=None if active else last,
+        reasons=named.reasons,
+        resource_id=given.id or "",
+        identifiers=_identifiers(given.identifier),
+    )
+    shelf.records.append(Record(medication, start, last))
+
+
+def _name(
+    reader: Reader, shelf: Shelf, reference: str, order: wire.Ordered, instructions: Sequence[wire.DosageInstruction]
+) -> _Named | None:
+    """Say which product a record is about; None when nothing is known of it, which is noted."""
+    concept, product = _product(reader, reference, order)
+    if product is None:
+        return None
+    dosage = dosages.read(reader, instructions)
+    terminology = reader.terminology
+    route = None
+    reasons: frozenset[str] = frozenset()
+    for instruction in instructions:
+        if route is None and instruction.route is not None:
+            said = spoken(instruction.route)
+            route = terminology.route(said.codings, said.text)
+        for wanted in (instruction.asNeededCodeableConcept, *many(instruction.asNeededFor)):
+            if wanted is not None:
+                reasons |= _certain(reader, spoken(wanted))
+    if route is None and dosage.text:
+        route = terminology.route((), dosage.text)
+    if dosage.text and (match := _FOR.search(dosage.text)):
+        reasons |= _certain(reader, Spoken((), match[1]))
+    reasons |= _reasons(reader, shelf, order)
+    return _Named(
+        product,
+        concept.label,
+        dosage,
+        route or product.route,
+        reasons,
+        classes(product, route=route, reasons=reasons, dosage=dosage, label=concept.label),
+    )
+
+
+def _certain(reader: Reader, concept: Spoken) -> frozenset[str]:
+    """Reasons named beside the sig; a purpose that is none of ours is no reason to speak of."""
+    return reader.terminology.reasons(concept.codings, concept.text) - {"other"}
+
+
+def _reasons(reader: Reader, shelf: Shelf, order: wire.Ordered) -> frozenset[str]:
+    found: frozenset[str] = frozenset()
+    concepts: list[wire.CodeableConcept | None] = [*many(order.reasonCode), order.reasonCodeableConcept]
+    references = list(many(order.reasonReference))
+    for reason in many(order.reason):
+        concepts.append(reason.concept)
+        if reason.reference is not None:
+            references.append(reason.reference)
+    for concept in concepts:
+        if concept is not None:
+            said = spoken(concept)
+            found |= reader.terminology.reasons(said.codings, said.text)
+    for reference in references:
+        if reference.reference:
+            found |= shelf.conditions.get(without_version(reference.reference), frozenset({"other"}))
+        elif reference.display:
+            found |= reader.terminology.reasons((), reference.display)
+    return found
+
+
+def _product(reader: Reader, reference: str, order: wire.Ordered) -> tuple[Spoken, Product | None]:
+    """The product by code, by text, or by the Medication it refers to (contained, delivered, or only its display)."""
+    terminology = reader.terminology
+    pointer = order.medicationReference or (order.medication.reference if order.medication else None)
+    concept = first_concept(order.medicationCodeableConcept, order.medication.concept if order.medication else None)
+    product = terminology.product(concept.codings, concept.text) if concept.codings or concept.text else None
+    resolved = True
+    if product is None and pointer is not None:
+        found: wire.Medication | None = reader.lookup(pointer.reference, order.contained, "Medication")
+        resolved = found is not None
+        if found is not None:
+            said = spoken(found.code)
+            if said.codings or said.text:
+                concept = said
+                product = terminology.product(concept.codings, concept.text)
+            if product is None:
+                product = _from_ingredients(reader, found)
+        if product is None and pointer.display:
+            shown = Spoken((), pointer.display)
+            concept = concept if concept.label else shown
+            product = terminology.product((), pointer.display)
+        if not concept.label:
+            concept = Spoken((), pointer.display or (product.ingredients[0] if product and product.ingredients else ""))
+    if product is None:
+        if not resolved and not (pointer and pointer.display):
+            reader.skip(reference, "no-code", "the Medication it refers to was not delivered", "medication")
+        elif not concept.codings and not concept.text:
+            reader.skip(reference, "no-code", "no code, text or reference that names a product", "medication")
+        reader.unknown("medication", concept)
+    return concept, product
+
+
+def _from_ingredients(reader: Reader, medication: wire.Medication) -> Product | None:
+    """The product of a Medication that names only its ingredients: the first of them that is known."""
+    for ingredient in many(medication.ingredient):
+        concept = first_concept(ingredient.itemCodeableConcept, ingredient.item.concept if ingredient.item else None)
+        strength = ingredient.strength.numerator if ingredient.strength else None
+        text = concept.label
+        if strength is not None and strength.value is not None and (strength.unit or strength.code):
+            text = f"{text} {strength.value:g} {strength.unit or strength.code}"
+        product = reader.terminology.product(concept.codings, text) if text else None
+        if product is not None:
+            return product
+    return None
+
+
+def _identifiers(identifiers: wire.Identifiers) -> frozenset[str]:
+    if identifiers is None:
+        return frozenset()
+    return frozenset(f"{one.system or ''}|{one.value}" for one in many(identifiers) if one.value)
+
+
+def _replaced(prior: wire.Reference | None) -> frozenset[str]:
+    """What an order replaces: the reference as "Type/id" and, when given, its business identifier."""
+    if prior is None:
+        return frozenset()
+    found = set()
+    if prior.reference:
+        found.add("/".join(without_version(prior.reference).rsplit("/", 2)[-2:]))
+    if prior.identifier and prior.identifier.value:
+        found.add(f"{prior.identifier.system or ''}|{prior.identifier.value}")
+    return frozenset(found)
+
+
+def _is_patients_word(statement: wire.MedicationStatement) -> bool:
+    if any(
+        (source.reference or "").rpartition("/")[0].rpartition("/")[2] in ("Patient", "RelatedPerson")
+        for source in many(statement.informationSource)
+    ):
+        return True
+    return any(code == "patientspecified" for one in many(statement.category) for _, code, _ in spoken(one).codings)
+
+
+def settled(reader: Reader, shelf: Shelf) -> tuple[Medication, ...]:
+    """The medications of the chart: runs and dose increases worked out, the same product of several sources told once.
+
+    Drafts are never folded into the record: what they replace is for `derive` to say.
+    """
+    by_ingredient: dict[tuple[str, ...], list[Record]] = {}
+    for record in sorted(shelf.records, key=_order):
+        by_ingredient.setdefault(tuple(sorted(record.medication.product.ingredients)), []).append(record)
+    found: list[Medication] = []
+    for records in by_ingredient.values():
+        _start_runs(reader, records)
+        stops = [
+            record.medication.stop
+            for record in records
+            if record.rank == RANKS["MedicationRequest"] and record.medication.stop is not None
+        ]
+        active_order = any(
+            record.rank == RANKS["MedicationRequest"] and record.medication.state == "active" for record in records
+        )
+        counted = [
+            record
+            for record in records
+            if record.counts
+            and not (
+                record.rank == RANKS["MedicationDispense"]
+                and not active_order
+                and any(stop >= (record.begins or reader.at) for stop in stops)
+            )
+        ]
+        found += _told_once(counted)
+    return (*found, *shelf.drafts)
+
+
+def _order(record: Record) -> tuple[float, str]:
+    return (record.begins.timestamp() if record.begins else float("-inf"), record.medication.source.reference)
+
+
+def _start_runs(reader: Reader, records: Sequence[Record]) -> None:
+    """Set each start to that of its uninterrupted run, and note the last dose increase within the run.
+
+    Args:
+        records: of one ingredient, sorted by begin.
+    """
+    run_start: datetime | None = None
+    run_end: datetime | None = None
+    last_dose: float | None = None
+    increased: datetime | None = None
+    for record in records:
+        begins, ends = record.begins, record.done or reader.at
+        if begins is None:
+            continue
+        if run_start is None or run_end is None or begins - run_end > GAP:
+            run_start, run_end, last_dose, increased = begins, max(ends, begins), None, None
+        run_end = max(run_end, ends)
+        dose = daily_mg(record.medication)
+        if dose is not None:
+            if last_dose is not None and dose > last_dose * (1 + 1e-9):
+                increased = begins
+            last_dose = dose
+        record.medication = replace(record.medication, start=run_start, dose_increased=increased)
+
+
+def daily_mg(medication: Medication) -> float | None:
+    """Milligrams a day of a product with one ingredient; None when dose, times a day or strength is not known."""
+    dose, per_day = medication.dosage.dose, medication.dosage.per_day
+    if dose is None or per_day is None:
+        return None
+    if dose.unit in _MG:
+        return dose.value * _MG[dose.unit] * per_day
+    strengths = [amount for _, amount, per in medication.product.strengths if per == dose.unit]
+    return dose.value * per_day * strengths[0] if len(strengths) == 1 else None
+
+
+def _told_once(records: Sequence[Record]) -> list[Medication]:
+    """Fold records of one ingredient that are the same product into the one from the highest-ranked source.
+
+    Two orders both count, unless they carry the same business identifier. Of several dispenses, or administrations, of the
+    same product the latest stands; of equal statements the latest too. A record that does not say strength or route is the
+    same as one that does.
+    """
+    kept: list[tuple[Record, list[Source]]] = []
+    for record in sorted(
+        records,
+        key=lambda one: (
+            -one.rank,
+            one.medication.state != "active",
+            *(-part for part in _recency(one)),
+            one.medication.source.reference,
+        ),
+    ):
+        for other, folded in kept:
+            if _is_same(other, record):
+                folded.append(record.medication.source)
+                folded.extend(record.medication.others)
+                break
+        else:
+            kept.append((record, []))
+    return [
+        replace(record.medication, others=tuple(folded)) if folded else record.medication for record, folded in kept
+    ]
+
+
+def _recency(record: Record) -> tuple[float, ...]:
+    when = record.medication.source.when or record.begins
+    return (when.timestamp() if when else 0.0,)
+
+
+def _is_same(kept: Record, record: Record) -> bool:
+    """Whether `record`, of the same or a lower rank, only repeats `kept`."""
+    one, other = kept.medication, record.medication
+    if one.route and other.route and one.route != other.route:
+        return False
+    if one.product.strengths and other.product.strengths and one.product.strengths != other.product.strengths:
+        return False
+    if kept.rank != record.rank:
+        # a stopped order says nothing about an active statement; an active one covers everything of the same product
+        return one.state == other.state or one.state == "active"
+    if kept.rank == RANKS["MedicationRequest"]:
+        return bool(one.identifiers & other.identifiers)
+    if kept.rank == RANKS["MedicationStatement"]:
+        return one.state == other.state and (one.dosage.dose, one.dosage.per_day) == (
+            other.dosage.dose,
+            other.dosage.per_day,
+        )
+    return one.state == "active" or one.state == other.state
+
+
+def reasons_of(reader: Reader, condition: wire.Condition) -> frozenset[str]:
+    """The medication reasons a Condition stands for."""
+    said = spoken(condition.code)
+    return reader.terminology.reasons(said.codings, said.text)

@@ -1,0 +1,93 @@
+"""Conditions: problems that count and symptoms that were recorded as conditions.
+
+A decoded Condition flows in; `Problem`s, `Symptom`s or reasons flow into the `Reader`. Rules: knowledge.md 4.3, 9.12 to 9.14.
+Floor: fhir.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from cds_rules.fhir import symptoms, wire
+from cds_rules.fhir.reader import Reader, status_detail, status_word
+from cds_rules.fhir.wire import Spoken, many, spoken
+from cds_rules.vocabulary.chart import Problem, Source
+
+_ACTIVE = frozenset(("active", "recurrence", "relapse", ""))
+_INACTIVE = frozenset(("inactive", "remission", "resolved"))
+_UNSURE = frozenset(("unconfirmed", "provisional", "differential"))
+_EXCLUDED = {"refuted": "verification", "entered-in-error": "entered-in-error"}
+
+
+def read(reader: Reader, reference: str, condition: wire.Condition, born: datetime | None) -> None:
+    """Read one Condition. born: birth of the patient, for an onset given as an age."""
+    concept = spoken(condition.code)
+    keys = reader.terminology.problems(concept.codings, concept.text)
+    matches = reader.terminology.symptoms(concept.codings, concept.text)
+    if not keys and not matches:
+        if not concept.codings and not concept.text:
+            reader.skip(reference, "no-code", "code or text belongs here")
+        return
+    about = keys[0] if keys else matches[0].key
+    verification = status_word(condition.verificationStatus)
+    clinical = status_word(condition.clinicalStatus)
+    if "entered-in-error" in (verification, clinical):
+        verification = "entered-in-error"
+    if verification in _EXCLUDED:
+        reader.skip(reference, _EXCLUDED[verification], f"verificationStatus is {verification}", about)
+        return
+    recorded = reader.moment(condition.recordedDate or condition.assertedDate or condition.dateRecorded)
+    onset = _onset(reader, condition, born)
+    if reader.is_future(recorded) or reader.is_future(onset):
+        reader.skip(reference, "future", "recorded or begun after the evaluation", about)
+        return
+    if clinical not in _ACTIVE and clinical not in _INACTIVE:
+        reader.skip(reference, "status", status_detail(clinical, "a clinicalStatus of FHIR"), about)
+        return
+    abated, has_abated = _abatement(reader, condition)
+    active = clinical in _ACTIVE and not has_abated
+    confirmed = verification not in _UNSURE
+    source = Source(reference, concept.label, clinical, recorded or onset)
+    reader.problems.extend(Problem(key, active, confirmed, source, recorded, onset, abated) for key in keys)
+    if not matches:
+        return
+    if not active:
+        reader.skip(reference, "status", "a symptom that is over", matches[0].key)
+        return
+    when = recorded or onset
+    if when is None:
+        reader.skip(reference, "no-date", "recordedDate or onsetDateTime belongs here", matches[0].key)
+        return
+    sites: list[Spoken] = [spoken(site) for site in many(condition.bodySite)]
+    symptoms.add(reader, source, matches, sites, when, onset, confirmed=confirmed)
+
+
+def _onset(reader: Reader, condition: wire.Condition, born: datetime | None) -> datetime | None:
+    if onset := reader.moment(condition.onsetDateTime):
+        return onset
+    if condition.onsetPeriod is not None:
+        return reader.moment(condition.onsetPeriod.start)
+    return _at_age(condition.onsetAge, born)
+
+
+def _at_age(age: wire.Quantity | None, born: datetime | None) -> datetime | None:
+    if (
+        age is None
+        or born is None
+        or age.value is None
+        or (age.code or age.unit) not in ("a", "a_j", "years", "year", "yr")
+    ):
+        return None
+    return born + timedelta(days=age.value * 365.25) if 0 <= age.value < 150 else None
+
+
+def _abatement(reader: Reader, condition: wire.Condition) -> tuple[datetime | None, bool]:
+    """When a condition ended, and whether it has: an end without a readable date is an end all the same."""
+    period = condition.abatementPeriod
+    text = condition.abatementDateTime or (period.end or period.start if period else None)
+    if text:
+        abated = reader.moment(text)
+        return abated, not reader.is_future(abated)
+    if condition.abatementBoolean is not None:
+        return None, condition.abatementBoolean
+    return None, condition.abatementString is not None or condition.abatementAge is not None

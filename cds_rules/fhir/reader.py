@@ -1,0 +1,122 @@
+"""What every reading function shares: the clock, the terminology, the patient, and the lists being filled.
+
+One `Reader` lives for one call of `read_chart`. Reading functions take it, the reference of a resource and the decoded
+resource, and add statements or a reason why there is none.
+Floor: fhir.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta, tzinfo
+from typing import Any
+
+from cds_rules.fhir import wire
+from cds_rules.fhir.wire import Spoken, spoken
+from cds_rules.knowledge.terminology import Terminology
+from cds_rules.vocabulary.chart import Event, Order, Problem, Result, Symptom, Unread
+from cds_rules.vocabulary.clock import parse_moment
+
+TOLERANCE = timedelta(minutes=5)
+"""How far in the future a date may lie before it makes its resource unusable (knowledge.md 4.2)."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """The state of one reading. `lookup` finds a resource another one refers to, by reference and contained resources."""
+
+    terminology: Terminology
+    at: datetime
+    zone: tzinfo
+    lookup: Callable[[str | None, wire.Raw | None, str], Any] = lambda reference, contained, kind: None
+    results: list[Result] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    symptoms: list[Symptom] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    not_understood: dict[tuple[str, str], int] = field(default_factory=dict)
+    pregnancies: list[tuple[datetime, bool, str, Problem | None]] = field(default_factory=list)
+    _moments: dict[str, datetime | None] = field(default_factory=dict)
+
+    def moment(self, text: str | None) -> datetime | None:
+        """Read a date or time; one that only names the day (month, year) of the evaluation is not later than it."""
+        if not text:
+            return None
+        try:
+            return self._moments[text]
+        except KeyError:
+            moment = parse_moment(text, self.zone)
+            if (
+                moment is not None
+                and len(text) <= 10
+                and moment > self.at
+                and self.at.astimezone(self.zone).date().isoformat().startswith(text)
+            ):
+                moment = self.at
+            self._moments[text] = moment
+            return moment
+
+    def end(self, text: str | None) -> datetime | None:
+        """Read the end of a Period: one written as a date lasts through that day, as FHIR says."""
+        moment = parse_moment(text, self.zone) if text else None
+        if moment is not None and text is not None and len(text) == 10:
+            return datetime.combine(moment.date(), time(23, 59, 59), self.zone)
+        return moment
+
+    def is_future(self, moment: datetime | None) -> bool:
+        """Whether a date lies so far ahead that its resource cannot be used."""
+        return moment is not None and moment > self.at + TOLERANCE
+
+    def skip(self, reference: str, reason: str, detail: str, about: str = "") -> None:
+        """Note what was not used and why; detail never holds text of the record."""
+        self.unread.append(Unread(reference, reason, detail, about))
+
+    def unknown(self, kind: str, concept: Spoken) -> None:
+        """Count a concept nothing is known of."""
+        if concept.codings:
+            system, code, display = concept.codings[0]
+            word = f"{system}|{code} {display}".strip()
+        else:
+            word = concept.text
+        if word:
+            self.not_understood[kind, word] = self.not_understood.get((kind, word), 0) + 1
+
+
+def first_concept(*concepts: wire.CodeableConcept | None) -> Spoken:
+    """The first concept that says anything."""
+    for concept in concepts:
+        if concept is not None:
+            found = spoken(concept)
+            if found.codings or found.text:
+                return found
+    return wire.NOTHING
+
+
+def status_word(value: wire.CodeableConcept | str | None) -> str:
+    """A status that is a code in some versions and a concept in others; "" where it is absent.
+
+    >>> status_word("active"), status_word(wire.CodeableConcept(text="Resolved")), status_word(None)
+    ('active', 'resolved', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    concept = spoken(value)
+    return (concept.codings[0][1] if concept.codings else concept.text).lower()
+
+
+STATUS_REASONS: Mapping[str, str] = {"entered-in-error": "entered-in-error"}
+
+
+def status_reason(status: str | None) -> str:
+    """The reason word for a status that does not count."""
+    return STATUS_REASONS.get(status or "", "status")
+
+
+def status_detail(status: str | None, wanted: str) -> str:
+    """Say what status was found, if it is one a program wrote, and what belongs there."""
+    word = status if status and len(status) <= 24 and status.replace("-", "").isalpha() else "unknown"
+    return f"status is {word if status else 'absent'}; {wanted} counts"

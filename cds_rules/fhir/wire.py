@@ -1,0 +1,592 @@
+"""The shapes of FHIR resources, cut to the fields we read: the first of two gates, and the only door to msgspec in `fhir`.
+
+Bytes flow in, structs flow out. One struct serves several FHIR versions: where they differ, a field allows both
+forms (a coding or a list of them), so that DSTU2, STU3 and R5 drafts can be read too. A field with a wrong type makes its
+resource unreadable (`Misfit`), never its neighbours. Nothing here knows what a code means.
+Floor: fhir.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from cds_rules.fhir.resource_types import RESOURCE_TYPES
+from cds_rules.vocabulary.errors import BadInput, CdsRulesError
+
+Raw = msgspec.Raw
+Buffer = bytes | bytearray | memoryview | msgspec.Raw
+T = TypeVar("T")
+
+
+class Misfit(CdsRulesError):
+    """A resource or a field does not have the shape FHIR gives it; the message names the place, not the content."""
+
+
+class Wire(msgspec.Struct, gc=False):
+    """Base of every shape here, left alone by the garbage collector since none can hold a cycle."""
+
+
+class Coding(Wire):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class CodeableConcept(Wire):
+    coding: list[Coding] | Coding | None = None
+    text: str | None = None
+
+
+class Identifier(Wire):
+    system: str | None = None
+    value: str | None = None
+
+
+class Reference(Wire):
+    reference: str | None = None
+    identifier: Identifier | None = None
+    display: str | None = None
+
+
+class CodeableReference(Wire):
+    concept: CodeableConcept | None = None
+    reference: Reference | None = None
+
+
+class Quantity(Wire):
+    value: float | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Range(Wire):
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class Ratio(Wire):
+    numerator: Quantity | None = None
+    denominator: Quantity | None = None
+
+
+class Period(Wire):
+    start: str | None = None
+    end: str | None = None
+
+
+class Meta(Wire):
+    lastUpdated: str | None = None
+    versionId: str | None = None
+
+
+class Annotation(Wire):
+    text: str | None = None
+
+
+Concepts = list[CodeableConcept] | CodeableConcept | None
+References = list[Reference] | Reference | None
+Identifiers = list[Identifier] | Identifier | None
+Notes = list[Annotation] | Annotation | str | None
+
+
+class Head(Wire):
+    """What any resource says about itself; `Any` where a wrong type must not hide the rest."""
+
+    resourceType: Any = None
+    id: Any = None
+    meta: Any = None
+
+
+class Resource(Wire):
+    id: str | None = None
+    contained: Raw | None = None
+
+
+class Owned(Resource):
+    """A resource of one patient; DSTU2 and a few R4 types call the subject `patient`."""
+
+    subject: Reference | None = None
+    patient: Reference | None = None
+    status: str | None = None
+
+
+class Patient(Resource):
+    identifier: Identifiers = None
+    gender: str | None = None
+    birthDate: str | None = None
+    deceasedBoolean: bool | None = None
+    deceasedDateTime: str | None = None
+
+
+class ReferenceRange(Wire):
+    low: Quantity | None = None
+    high: Quantity | None = None
+    type: CodeableConcept | None = None
+    appliesTo: Concepts = None
+    age: Range | None = None
+
+
+class Valued(Wire):
+    """The value of an observation or of one of its components."""
+
+    code: CodeableConcept | None = None
+    valueQuantity: Quantity | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+    valueString: str | None = None
+    valueBoolean: bool | None = None
+    valueInteger: int | None = None
+    dataAbsentReason: CodeableConcept | None = None
+    interpretation: Concepts = None
+    referenceRange: list[ReferenceRange] | ReferenceRange | None = None
+
+
+class Component(Valued):
+    pass
+
+
+class Observation(Valued):
+    id: str | None = None
+    contained: Raw | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None
+    status: str | None = None
+    category: Concepts = None
+    effectiveDateTime: str | None = None
+    effectiveInstant: str | None = None
+    effectivePeriod: Period | None = None
+    issued: str | None = None
+    note: Notes = None
+    comments: str | None = None
+    bodySite: CodeableConcept | None = None
+    specimen: Reference | None = None
+    component: list[Component] | Component | None = None
+
+
+class Specimen(Resource):
+    type: CodeableConcept | None = None
+    condition: Concepts = None
+
+
+class Condition(Owned):
+    clinicalStatus: CodeableConcept | str | None = None
+    verificationStatus: CodeableConcept | str | None = None
+    code: CodeableConcept | None = None
+    bodySite: Concepts = None
+    onsetDateTime: str | None = None
+    onsetPeriod: Period | None = None
+    onsetAge: Quantity | None = None
+    abatementDateTime: str | None = None
+    abatementPeriod: Period | None = None
+    abatementBoolean: bool | None = None
+    abatementString: str | None = None
+    abatementAge: Quantity | None = None
+    recordedDate: str | None = None
+    assertedDate: str | None = None
+    dateRecorded: str | None = None
+
+
+class Repeat(Wire):
+    boundsPeriod: Period | None = None
+    count: float | None = None
+    frequency: float | None = None
+    frequencyMax: float | None = None
+    period: float | None = None
+    periodMax: float | None = None
+    periodUnit: str | None = None
+    periodUnits: str | None = None
+    dayOfWeek: list[str] | None = None
+    timeOfDay: list[str] | None = None
+    when: list[str] | str | None = None
+
+
+class Timing(Wire):
+    event: list[str] | str | None = None
+    repeat: Repeat | None = None
+    code: CodeableConcept | None = None
+
+
+class DoseAndRate(Wire):
+    doseQuantity: Quantity | None = None
+    doseRange: Range | None = None
+    rateQuantity: Quantity | None = None
+    rateRatio: Ratio | None = None
+    rateRange: Range | None = None
+
+
+class DosageInstruction(DoseAndRate):
+    """A Dosage of R4 and R5, the flat form of STU3 and DSTU2, and the dosage of a MedicationAdministration."""
+
+    sequence: int | None = None
+    text: str | None = None
+    patientInstruction: str | None = None
+    timing: Timing | None = None
+    asNeeded: bool | None = None
+    asNeededBoolean: bool | None = None
+    asNeededCodeableConcept: CodeableConcept | None = None
+    asNeededFor: Concepts = None
+    route: CodeableConcept | None = None
+    doseAndRate: list[DoseAndRate] | DoseAndRate | None = None
+    dose: Quantity | None = None
+    quantity: Quantity | None = None
+    maxDosePerPeriod: list[Ratio] | Ratio | None = None
+
+
+Dosages = list[DosageInstruction] | DosageInstruction | None
+
+
+class DispenseRequest(Wire):
+    validityPeriod: Period | None = None
+    expectedSupplyDuration: Quantity | None = None
+
+
+class Ordered(Owned):
+    """What the four medication resources share."""
+
+    identifier: Identifiers = None
+    meta: Meta | None = None
+    category: Concepts = None
+    medicationCodeableConcept: CodeableConcept | None = None
+    medicationReference: Reference | None = None
+    medication: CodeableReference | None = None
+    reasonCode: Concepts = None
+    reasonCodeableConcept: CodeableConcept | None = None
+    reasonReference: References = None
+    reason: list[CodeableReference] | CodeableReference | None = None
+
+
+class MedicationRequest(Ordered):
+    """MedicationRequest of STU3 to R5, and MedicationOrder of DSTU2."""
+
+    intent: str | None = None
+    doNotPerform: bool | None = None
+    reportedBoolean: bool | None = None
+    authoredOn: str | None = None
+    dateWritten: str | None = None
+    dateEnded: str | None = None
+    dosageInstruction: Dosages = None
+    dispenseRequest: DispenseRequest | None = None
+    priorPrescription: Reference | None = None
+
+
+class MedicationStatement(Ordered):
+    taken: str | None = None
+    wasNotTaken: bool | None = None
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    dateAsserted: str | None = None
+    informationSource: References = None
+    dosage: Dosages = None
+
+
+class MedicationDispense(Ordered):
+    daysSupply: Quantity | None = None
+    whenHandedOver: str | None = None
+    whenPrepared: str | None = None
+    dosageInstruction: Dosages = None
+
+
+class MedicationAdministration(Ordered):
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    occurenceDateTime: str | None = None
+    occurencePeriod: Period | None = None
+    dosage: Dosages = None
+
+
+class Ingredient(Wire):
+    itemCodeableConcept: CodeableConcept | None = None
+    item: CodeableReference | None = None
+    strength: Ratio | None = None
+
+
+class Medication(Resource):
+    code: CodeableConcept | None = None
+    ingredient: list[Ingredient] | Ingredient | None = None
+
+
+class OrderedCode(CodeableConcept):
+    """ServiceRequest.code: a CodeableConcept up to R4, a CodeableReference in R5."""
+
+    concept: CodeableConcept | None = None
+
+
+class ServiceRequest(Owned):
+    intent: str | None = None
+    doNotPerform: bool | None = None
+    category: Concepts = None
+    code: OrderedCode | None = None
+    authoredOn: str | None = None
+
+
+class Procedure(Owned):
+    code: CodeableConcept | None = None
+    performedDateTime: str | None = None
+    performedPeriod: Period | None = None
+    occurrenceDateTime: str | None = None
+    occurrencePeriod: Period | None = None
+
+
+class Encounter(Owned):
+    type: Concepts = None
+    serviceType: Concepts = None
+    reasonCode: Concepts = None
+    period: Period | None = None
+    actualPeriod: Period | None = None
+
+
+class Detail(Wire):
+    code: CodeableConcept | None = None
+    status: str | None = None
+
+
+class Activity(Wire):
+    detail: Detail | None = None
+
+
+class CarePlan(Owned):
+    category: Concepts = None
+    title: str | None = None
+    period: Period | None = None
+    activity: list[Activity] | Activity | None = None
+
+
+class Provision(Wire):
+    type: str | None = None
+    code: Concepts = None
+
+
+class Consent(Owned):
+    category: Concepts = None
+    dateTime: str | None = None
+    provision: Provision | list[Provision] | None = None
+
+
+class BundleEntry(Wire):
+    fullUrl: str | None = None
+    resource: Raw = Raw()
+
+
+class Bundle(Wire):
+    type: str | None = None
+    entry: list[BundleEntry] | None = None
+
+
+class LooseBundle(Wire):
+    """A Bundle of which some entry has a wrong shape: each entry is then looked at by itself."""
+
+    entry: Raw = Raw()
+
+
+class EntryRequest(Wire):
+    method: str | None = None
+    url: str | None = None
+
+
+class HistoryEntry(BundleEntry):
+    request: EntryRequest | None = None
+
+
+class History(Wire):
+    entry: list[HistoryEntry] | None = None
+
+
+class Parameter(Wire):
+    resource: Raw = Raw()
+    part: list[Parameter] | None = None
+
+
+class Parameters(Wire):
+    parameter: list[Parameter] | None = None
+
+
+SHAPES: dict[str, type[Wire]] = {
+    "Patient": Patient,
+    "Observation": Observation,
+    "Condition": Condition,
+    "MedicationRequest": MedicationRequest,
+    "MedicationOrder": MedicationRequest,
+    "MedicationStatement": MedicationStatement,
+    "MedicationDispense": MedicationDispense,
+    "MedicationAdministration": MedicationAdministration,
+    "Medication": Medication,
+    "Specimen": Specimen,
+    "ServiceRequest": ServiceRequest,
+    "Procedure": Procedure,
+    "Encounter": Encounter,
+    "CarePlan": CarePlan,
+    "Consent": Consent,
+}
+"""Every type of resource that is read, with its shape; all others are passed over without being decoded."""
+
+_ENVELOPES: tuple[type[Wire], ...] = (Head, Bundle, LooseBundle, BundleEntry, History, Parameters)
+_DECODERS: dict[type[Wire], msgspec.json.Decoder[Any]] = {
+    shape: msgspec.json.Decoder(shape) for shape in [*SHAPES.values(), *_ENVELOPES]
+}
+_CONTAINED = msgspec.json.Decoder(list[Raw])
+_TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
+_NAMES = {name.encode(): name for name in RESOURCE_TYPES}
+_MOST_REPAIRS = 12
+
+
+def decode(shape: type[T], raw: Buffer) -> T:
+    """Decode one resource.
+
+    Raises:
+        Misfit: a field has a wrong type; the message says where.
+    """
+    try:
+        found: T = _DECODERS[shape].decode(raw)  # type: ignore[index]
+    except msgspec.ValidationError as error:
+        raise Misfit(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Misfit("not readable as JSON") from None
+    return found
+
+
+def decode_resource(kind: str, raw: Buffer) -> Any:
+    """Decode a resource of one of the types in `SHAPES` into its shape.
+
+    Raises:
+        Misfit: a field has a wrong type.
+    """
+    return decode(SHAPES[kind], raw)
+
+
+def decode_draft(kind: str, raw: Buffer) -> tuple[Any, tuple[str, ...]]:
+    """Decode a draft leniently: numbers may be written as text, and a field with a wrong type is left out.
+
+    Returns:
+        The draft and a message for each field left out.
+
+    Raises:
+        Misfit: not an object, or too much is wrong with it.
+    """
+    shape = SHAPES[kind]
+    try:
+        return decode(shape, raw), ()
+    except Misfit:
+        pass
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Misfit("not readable as JSON") from None
+    left_out: list[str] = []
+    while isinstance(body, dict) and len(left_out) < _MOST_REPAIRS:
+        body.pop("contained", None)
+        try:
+            return msgspec.convert(body, shape, strict=False), tuple(left_out)
+        except msgspec.ValidationError as error:
+            message = str(error)
+        place = re.search(r"`\$\.(\w+)", message)
+        if place is None or body.pop(place[1], None) is None:
+            break
+        left_out.append(message)
+    raise Misfit("; ".join(left_out) or "a JSON object belongs here")
+
+
+def kind_of(raw: Buffer) -> str | None:
+    """The resource type, "" for one that no FHIR version knows, None for JSON null.
+
+    Nearly every server writes resourceType first: then nothing is decoded.
+    """
+    view = memoryview(raw)
+    if match := _TYPE_FIRST.match(view):
+        return _NAMES.get(match[1], "")
+    if bytes(view[:8]).strip() in (b"null", b""):
+        return None
+    try:
+        name = decode(Head, raw).resourceType
+    except Misfit:
+        return ""
+    return name if isinstance(name, str) and name in RESOURCE_TYPES else ""
+
+
+def head(raw: Buffer) -> Head:
+    """What a resource says about itself, as far as that is readable."""
+    try:
+        return decode(Head, raw)
+    except Misfit:
+        return Head()
+
+
+def contained(raw: Buffer | None) -> Sequence[Raw]:
+    """The resources inside a resource; none when they cannot be read."""
+    if raw is None:
+        return ()
+    try:
+        return _CONTAINED.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return ()
+
+
+def check_document(raw: Buffer, origin: str) -> None:
+    """Refuse a document that is not JSON as a whole, in words that hold nothing of its content.
+
+    Raises:
+        BadInput: a byte-order mark, text that is not UTF-8, NaN, lone surrogates, nesting too deep, or no JSON at all.
+    """
+    view = memoryview(raw)
+    if bytes(view[:3]) == b"\xef\xbb\xbf":
+        raise BadInput("begins with a byte-order mark; JSON in UTF-8 without one belongs here", origin)
+    if not (isinstance(raw, bytes) and raw.isascii()):
+        try:
+            str(view, "utf-8")
+        except UnicodeDecodeError as error:
+            raise BadInput(f"byte {error.start} is not UTF-8", origin) from None
+    try:
+        _SKIM.decode(raw)
+    except msgspec.ValidationError:
+        pass
+    except msgspec.DecodeError as error:
+        raise BadInput(f"not JSON: {_plain_reason(str(error))}", origin) from None
+    except RecursionError:
+        raise BadInput("nested too deeply", origin) from None
+
+
+_SKIM = msgspec.json.Decoder(Raw)
+
+
+def _plain_reason(message: str) -> str:
+    return message.removeprefix("JSON is malformed: ").lower()
+
+
+class Spoken(NamedTuple):
+    """A concept as terminology is asked for it: codings as (system, code, display) and the text."""
+
+    codings: tuple[tuple[str, str, str], ...]
+    text: str
+
+    @property
+    def label(self) -> str:
+        """What the record calls it: the text, else the first display, else the first code."""
+        if self.text:
+            return self.text
+        return next((display for _, _, display in self.codings if display), self.codings[0][1] if self.codings else "")
+
+
+NOTHING = Spoken((), "")
+
+
+def spoken(concept: CodeableConcept | None) -> Spoken:
+    """The codings and the text of a concept; `NOTHING` for None."""
+    if concept is None:
+        return NOTHING
+    coding = concept.coding
+    if coding is None:
+        return Spoken((), concept.text or "")
+    if isinstance(coding, Coding):
+        coding = [coding]
+    return Spoken(tuple([(c.system or "", c.code or "", c.display or "") for c in coding]), concept.text or "")
+
+
+def many(value: list[T] | T | None) -> Sequence[T]:
+    """A field as a sequence, whether it came as an array, as a single object or not at all."""
+    if value is None:
+        return ()
+    return value if isinstance(value, list) else (value,)
