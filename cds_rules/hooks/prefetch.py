@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cds_rules.fhir import Document
-from cds_rules.hooks.wire import Entry, Fetched, Issue, Raw, Value, WireError, decode, kind
+from cds_rules.hooks.wire import ABSENT, Fetched, Issue, Raw, Value, WireError, decode, kind
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -24,9 +24,10 @@ _PATIENT = "patient={{context.patientId}}"
 class Query:
     """One question to the client's FHIR server.
 
-    search: parameters beside the patient. codes: value sets whose LOINC codes are asked for. domain: the part of the record
-    it delivers. required: without it that part is not known; what is not required adds to a part and many servers do not
-    have it. newest: we need only that many, newest first; None: we need all there are.
+    search: parameters beside the patient. codes: keys of laboratory values and symptoms whose codes are asked for; also:
+    codes beyond them. domain: the part of the record it delivers. required: without it that part is not known; what is not
+    required adds to a part, and many servers do not have it. newest: we need only that many, newest first; None: we need
+    all there are.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Query:
     domain: str
     search: str = ""
     codes: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     required: bool = True
     newest: int | None = None
 
@@ -42,7 +44,7 @@ class Query:
         """The query as discovery publishes it: R4 search syntax, plain context tokens, no parameter twice."""
         if self.type == "Patient":
             return "Patient/{{context.patientId}}"
-        wanted = [f"http://loinc.org|{code}" for name in self.codes for code in codes.get(name, ())]
+        wanted = [*(token for name in self.codes for token in codes.get(name, ())), *self.also]
         parts = [_PATIENT, f"code={','.join(dict.fromkeys(wanted))}" if wanted else "", self.search]
         if self.newest is not None:
             parts.append(f"_sort=-{_DATE[self.type]}&_count={self.newest}")
@@ -69,31 +71,32 @@ QUERIES: tuple[Query, ...] = (
     Query("dispenses", "MedicationDispense", "what was handed out", "medications", "status=in-progress,completed", required=False, newest=50),
     Query("conditions", "Condition", "active problems and symptoms", "conditions", "clinical-status=active,recurrence,relapse&_count=200"),
     Query("endedConditions", "Condition", "acute kidney injury that is over", "conditions", "clinical-status=inactive,remission,resolved", required=False, newest=30),
-    Query("creatinine", "Observation", "kidney function, acute kidney injury", "labs", codes=("creatinine_serum_plasma", "egfr", "cystatin_c"), newest=60),
-    Query("magnesium", "Observation", "magnesium levels", "labs", codes=("magnesium_serum_plasma", "magnesium_blood"), newest=20),
-    Query("electrolytes", "Observation", "potassium, sodium, calcium, albumin", "labs", codes=("potassium", "sodium", "calcium_total", "calcium_ionized", "albumin_serum"), newest=60),
-    Query("muscle", "Observation", "creatine kinase and what else explains muscle pain", "labs", codes=("creatine_kinase_total", "tsh", "vitamin_d_25oh"), newest=20),
-    Query("ecg", "Observation", "corrected QT interval", "labs", codes=("ecg_qtc",), required=False, newest=5),
-    Query("vitals", "Observation", "signs of magnesium excess, weight for creatinine clearance", "vitals", codes=("blood_pressure", "heart_rate", "respiratory_rate", "body_weight", "body_height"), newest=50),
-    Query("findings", "Observation", "cramps and pregnancy charted as observations", "conditions", codes=("symptom_observation_code", "pregnancy_status"), required=False, newest=30),
+    Query("creatinine", "Observation", "kidney function, acute kidney injury", "labs", codes=("creatinine", "egfr_reported", "cystatin_c"), newest=60),
+    Query("magnesium", "Observation", "magnesium levels", "labs", codes=("magnesium",), newest=20),
+    Query("electrolytes", "Observation", "potassium, sodium, calcium, albumin", "labs", codes=("potassium", "sodium", "calcium", "ionized_calcium", "albumin"), newest=60),
+    Query("muscle", "Observation", "creatine kinase and what else explains muscle pain", "labs", codes=("ck", "tsh", "vitamin_d_25oh"), newest=20),
+    Query("ecg", "Observation", "corrected QT interval", "labs", codes=("qtc",), required=False, newest=5),
+    Query("vitals", "Observation", "signs of magnesium excess, weight for creatinine clearance", "vitals", codes=("sbp", "hr", "rr", "weight", "height"), also=("http://loinc.org|85354-9",), newest=50),
+    Query("findings", "Observation", "cramps and pregnancy charted as observations", "conditions", codes=("pregnancy_status", "muscle-cramp", "muscle-pain", "muscle-tenderness", "muscle-weakness", "muscle-twitch", "paresthesia", "tetany"), also=("http://loinc.org|75325-1",), required=False, newest=30),
     Query("procedures", "Procedure", "dialysis, kidney transplant, delivery", "procedures", newest=50),
     Query("orders", "ServiceRequest", "tests that are already ordered", "orders", "status=active&_count=100"),
 )  # fmt: skip
 
+_ASKED_IN = ("http://loinc.org", "http://snomed.info/sct")
 
-def lab_codes(tables: Mapping[str, Rows]) -> dict[str, tuple[str, ...]]:
-    """LOINC codes by value set, out of the packs' value set rows."""
+
+def codes_by_key(tables: Mapping[str, Rows]) -> dict[str, tuple[str, ...]]:
+    """ "system|code" by key of a laboratory value or symptom, out of the packs' value sets; what must not count is not asked for."""
     found: dict[str, dict[str, None]] = {}
-    for rows in tables.values():
-        for row in rows:
-            if row.get("system") == "http://loinc.org" and row.get("value_set") and row.get("code"):
-                found.setdefault(row["value_set"], {})[row["code"]] = None
-    return {name: tuple(codes) for name, codes in found.items()}
+    for row in (*tables.get("labs", ()), *tables.get("symptoms", ())):
+        if row.get("code") and row.get("system") in _ASKED_IN and not row.get("excluded"):
+            found.setdefault(row["key"], {})[f"{row['system']}|{row['code']}"] = None
+    return {key: tuple(tokens) for key, tokens in found.items()}
 
 
 def templates(tables: Mapping[str, Rows]) -> dict[str, str]:
     """The prefetch templates of every service of ours, by key."""
-    codes = lab_codes(tables)
+    codes = codes_by_key(tables)
     return {query.key: query.template(codes) for query in QUERIES}
 
 
@@ -139,63 +142,78 @@ def read_prefetch(values: Mapping[str, Raw], patient_id: str) -> Prefetch:
     """
     documents: list[Document] = []
     deliveries: dict[str, Delivery] = {}
-    ours = {query.key: query for query in QUERIES}
     patient_elsewhere = False
-    for key, raw in values.items():
-        content = _unwrapped(raw)
-        if isinstance(content, Raw) and kind(content) == "object":
-            documents.append(Document(bytes(content), f"prefetch:{key}"))
-        if key in ours:
-            deliveries[key] = _delivery(ours[key], content, patient_id)
-        elif not patient_elsewhere and isinstance(content, Raw):
-            patient_elsewhere = _delivery(_FOREIGN_PATIENT, content, patient_id).state is State.DELIVERED
-    for query in QUERIES:
-        deliveries.setdefault(query.key, Delivery(query.key, State.MISSING, "was not sent"))
+    for key, sent in values.items():
+        held = _opened(sent)
+        if _may_hold_something(held):
+            documents.append(Document(bytes(held.raw), f"prefetch:{key}"))
+        if query := _OURS.get(key):
+            deliveries[key] = Delivery(key, *_state(query, held, patient_id))
+        elif held.value and held.value.resourceType in ("Patient", "Bundle"):
+            patient_elsewhere |= _state(_PATIENT_QUERY, held, patient_id)[0] is State.DELIVERED
+    for key in _OURS:
+        deliveries.setdefault(key, Delivery(key, State.MISSING, "was not sent"))
     if patient_elsewhere and deliveries["patient"].state is State.MISSING:
         deliveries["patient"] = Delivery("patient", State.DELIVERED)
-    ordered = tuple(deliveries[query.key] for query in QUERIES)
+    ordered = tuple(deliveries[key] for key in _OURS)
     return Prefetch(tuple(documents), ordered, _missing(ordered))
 
 
-_FOREIGN_PATIENT = Query("", "Patient", "", "patient")
+_OURS = {query.key: query for query in QUERIES}
+_PATIENT_QUERY = _OURS["patient"]
 
 
-def _unwrapped(raw: Raw) -> Raw | Delivery:
-    """The value itself, out of the {response, resource} that old clients put around it."""
-    if kind(raw) != "object":
-        return raw
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a key holds, out of the {response, resource} that old clients put around it.
+
+    value: what it says of itself; None when it is not an object, or one whose shape is not a resource's. failed: the
+    wrapping says that there is no resource because fetching it failed.
+    """
+
+    raw: Raw
+    value: Value | None = None
+    failed: bool = False
+
+
+def _may_hold_something(held: _Held) -> bool:
+    if held.value is None:
+        return kind(held.raw) == "object"
+    return held.value.resourceType != "Bundle" or bool(held.value.entry)
+
+
+def _opened(sent: Raw) -> _Held:
+    if kind(sent) != "object":
+        return _Held(sent)
     try:
-        value = decode(raw, Value)
+        value = decode(sent, Value)
         if value.resourceType or kind(value.response) != "object":
-            return raw
+            return _Held(sent, value)
         if kind(value.resource) == "object":
-            return value.resource
+            return _Held(value.resource, decode(value.resource, Value))
         status = decode(value.response, Fetched).status
     except WireError:
-        return raw
-    if not status or status.startswith("2"):
-        return Delivery("", State.EMPTY)
-    return Delivery("", State.FAILED, "holds a failed fetch")
+        return _Held(sent)
+    return _Held(ABSENT, failed=bool(status) and not status.startswith("2"))
 
 
-def _delivery(query: Query, content: Raw | Delivery, patient_id: str) -> Delivery:
-    if isinstance(content, Delivery):
-        return Delivery(query.key, content.state, content.because)
-    state, because = _state(query, content, patient_id)
-    if query.type == "Patient" and state is State.EMPTY:
-        state, because = State.FAILED, "says that there is no such patient"
-    return Delivery(query.key, state, because)
+def _state(query: Query, held: _Held, patient_id: str) -> tuple[State, str]:
+    state, because = _found(query, held, patient_id)
+    if query is _PATIENT_QUERY and state is State.EMPTY:
+        return State.FAILED, "says that there is no such patient"
+    return state, because
 
 
-def _state(query: Query, raw: Raw, patient_id: str) -> tuple[State, str]:
-    found = kind(raw)
-    if found == "null":
-        return State.EMPTY, ""
-    if found != "object":
-        return State.FAILED, f"holds {_article(found)}, not a FHIR resource"
-    try:
-        value = decode(raw, Value)
-    except WireError:
+def _found(query: Query, held: _Held, patient_id: str) -> tuple[State, str]:
+    value = held.value
+    if held.failed:
+        return State.FAILED, "holds a failed fetch"
+    if value is None:
+        found = kind(held.raw)
+        if found in ("null", "nothing"):
+            return State.EMPTY, ""
+        if found != "object":
+            return State.FAILED, f"holds {_article(found)}, not a FHIR resource"
         return State.FAILED, "does not have the shape of a FHIR resource"
     if value.resourceType == "OperationOutcome":
         if not query.required and any(issue.code == "not-supported" for issue in value.issue or ()):
@@ -211,32 +229,34 @@ def _state(query: Query, raw: Raw, patient_id: str) -> tuple[State, str]:
 
 
 def _bundle_state(query: Query, bundle: Value, patient_id: str) -> tuple[State, str]:
-    entries = [entry for entry in bundle.entry or () if entry and entry.resource]
-    outcomes = [entry for entry in entries if _is_outcome(entry)]
-    matches = [entry.resource for entry in entries if entry.resource and not _is_outcome(entry)]
-    of_type = [head for head in matches if head.resourceType == query.type]
-    if any(_failed(entry.resource.issue) for entry in outcomes if entry.resource):
+    error, others, of_type = False, False, 0
+    right = query.type != "Patient"
+    for entry in bundle.entry or ():
+        if entry is None or (head := entry.resource) is None:
+            continue
+        if head.resourceType == "OperationOutcome" or (entry.search and entry.search.mode == "outcome"):
+            error = error or _failed(head.issue)
+        elif head.resourceType == query.type:
+            of_type += 1
+            right = right or _same(head.id, patient_id)
+        else:
+            others = True
+    if error:
         return (
             (State.PARTIAL, "holds an error beside what was found")
             if of_type
             else (State.FAILED, "holds an error: fetching failed")
         )
-    enough = query.newest is not None and len(of_type) >= query.newest
+    enough = query.newest is not None and of_type >= query.newest
     if not enough and any(link.relation == "next" for link in bundle.link or ()):
         return State.PARTIAL, "holds the first page only"
-    if matches and not of_type:
+    if others and not of_type:
         return State.FAILED, f"holds no {query.type}"
-    if not enough and bundle.total is not None and bundle.total > len(of_type):
+    if not enough and bundle.total is not None and bundle.total > of_type:
         return State.PARTIAL, "holds fewer entries than its total says"
-    if query.type == "Patient" and of_type and not any(_same(head.id, patient_id) for head in of_type):
+    if of_type and not right:
         return State.FAILED, "holds another patient than context.patientId"
     return (State.DELIVERED if of_type else State.EMPTY), ""
-
-
-def _is_outcome(entry: Entry) -> bool:
-    return bool(entry.search and entry.search.mode == "outcome") or bool(
-        entry.resource and entry.resource.resourceType == "OperationOutcome"
-    )
 
 
 def _failed(issues: Iterable[Issue] | None) -> bool:

@@ -11,7 +11,6 @@ Floor: hooks.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -23,13 +22,13 @@ from cds_rules.hooks.wire import (
     Authorization,
     Context,
     Extension,
+    Misshapen,
     Raw,
     Value,
     WireError,
     decode,
     envelope,
     kind,
-    members,
     text,
     texts,
 )
@@ -119,9 +118,10 @@ def read_request(body: bytes, hook: str | None = None) -> HookRequest:
     context = reading.context(sent.context)
     patient_id = reading.text("context.patientId", context.patientId).removeprefix("Patient/") if context else ""
     reading.same_patient(sent.fhirAuthorization, patient_id)
-    values = reading.prefetch(sent.prefetch)
+    if isinstance(sent, Misshapen):
+        reading.fault("prefetch", _named(sent.prefetch), "an object of key and resource, or nothing, belongs here")
     drafts, selections = reading.drafts(named, context) if context else (None, None)
-    if reading.faults:
+    if reading.faults or isinstance(sent, Misshapen):
         raise BadRequest(tuple(reading.faults), hook_instance)
     return HookRequest(
         hook=named,
@@ -131,7 +131,7 @@ def read_request(body: bytes, hook: str | None = None) -> HookRequest:
         encounter_id=(text(context.encounterId) if context else None) or "",
         selections=selections,
         drafts=drafts,
-        prefetch=read_prefetch(values, patient_id),
+        prefetch=read_prefetch(sent.prefetch or {}, patient_id),
         at=_at(sent.extension),
         fhir_server=text(sent.fhirServer) or "",
         authorization=bytes(sent.fhirAuthorization),
@@ -172,14 +172,6 @@ class _Reading:
                 "another patient than context.patientId",
                 "data of two patients are never mixed",
             )
-
-    def prefetch(self, raw: Raw) -> Mapping[str, Raw]:
-        found = kind(raw)
-        if found == "object":
-            return members(raw)
-        if found not in ("nothing", "null"):
-            self.fault("prefetch", _named(raw), "an object of key and resource, or nothing, belongs here")
-        return {}
 
     def drafts(self, hook: str, context: Context) -> tuple[bytes | None, frozenset[str] | None]:
         """The drafts and which of them are in focus: at order-select those selected, else all."""

@@ -8,7 +8,9 @@ Floor: hooks.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -37,16 +39,25 @@ class WireError(CdsRulesError):
     """Bytes are not JSON, or not of the shape that was asked for; the message says where, never what stood there."""
 
 
-class Envelope(Struct, frozen=True):
-    """The fields of a CDS Hooks request that we read."""
-
+class _Fields(Struct, frozen=True):
     hook: Raw = ABSENT
     hookInstance: Raw = ABSENT
     context: Raw = ABSENT
-    prefetch: Raw = ABSENT
     fhirServer: Raw = ABSENT
     fhirAuthorization: Raw = ABSENT
     extension: Raw = ABSENT
+
+
+class Envelope(_Fields, frozen=True):
+    """The fields of a CDS Hooks request that we read."""
+
+    prefetch: dict[str, Raw] | None = None
+
+
+class Misshapen(_Fields, frozen=True):
+    """A request whose prefetch is not an object."""
+
+    prefetch: Raw = ABSENT
 
 
 class Context(Struct, frozen=True):
@@ -125,6 +136,11 @@ class Fetched(Struct, frozen=True):
     status: str = ""
 
 
+@cache
+def _decoder(shape: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cast(Any, shape))
+
+
 def decode(raw: Raw | bytes, shape: type[T]) -> T:
     """Decode bytes into a shape.
 
@@ -132,7 +148,7 @@ def decode(raw: Raw | bytes, shape: type[T]) -> T:
         WireError: not JSON, not of that shape, or nested too deeply.
     """
     try:
-        return msgspec.json.decode(raw, type=shape)
+        return cast(T, _decoder(cast(Hashable, shape)).decode(raw))
     except msgspec.ValidationError:
         raise WireError("has another shape") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -141,11 +157,11 @@ def decode(raw: Raw | bytes, shape: type[T]) -> T:
         raise WireError("is nested too deeply") from None
 
 
-def envelope(body: bytes) -> Envelope:
-    """Decode the outermost object of a request.
+def envelope(body: bytes) -> Envelope | Misshapen:
+    """Decode the outermost object of a request and the keys of its prefetch, in one pass.
 
     Raises:
-        WireError: with one sentence about what is wrong with the body.
+        WireError: with what is wrong with the body.
     """
     if body.startswith(_BYTE_ORDER_MARK):
         raise WireError("begins with a byte-order mark")
@@ -155,7 +171,10 @@ def envelope(body: bytes) -> Envelope:
         except UnicodeDecodeError as error:
             raise WireError(f"is not UTF-8 (byte {error.start})") from None
     try:
-        return msgspec.json.decode(body, type=Envelope)
+        try:
+            return cast(Envelope, _decoder(Envelope).decode(body))
+        except msgspec.ValidationError:
+            return cast(Misshapen, _decoder(Misshapen).decode(body))
     except msgspec.ValidationError:
         raise WireError("is JSON, but not an object") from None
     except msgspec.DecodeError as error:
@@ -167,8 +186,7 @@ def envelope(body: bytes) -> Envelope:
 
 def kind(raw: Raw) -> str:
     """The kind of a JSON value in words: object, array, string, number, true or false, null, nothing."""
-    view = memoryview(raw)
-    return _KINDS.get(view[0], "number") if len(view) else "nothing"
+    return _KINDS.get(memoryview(raw)[0], "number") if raw is not ABSENT else "nothing"
 
 
 def text(raw: Raw) -> str | None:
@@ -182,11 +200,6 @@ def texts(raw: Raw) -> list[str] | None:
         return decode(raw, list[str])
     except WireError:
         return None
-
-
-def members(raw: Raw) -> dict[str, Raw]:
-    """The members of a JSON object, undecoded; of a name that stands there twice, the last."""
-    return decode(raw, dict[str, Raw])
 
 
 def encode(body: Any) -> bytes:

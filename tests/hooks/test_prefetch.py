@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cds_rules.hooks.prefetch import QUERIES, Prefetch, State, lab_codes, read_prefetch, templates
-from cds_rules.hooks.wire import members
+from cds_rules.hooks.prefetch import QUERIES, Prefetch, State, codes_by_key, read_prefetch, templates
+from cds_rules.hooks.wire import Raw, decode
 from cds_rules.vocabulary.facts import DOMAINS
 from tests.hooks.build import PATIENT, everything, magnesium, searchset
 
@@ -24,7 +24,7 @@ NEXT = [{"relation": "self", "url": "https://e/1"}, {"relation": "next", "url": 
 
 def read(**changes: Any) -> Prefetch:
     values = {key: value for key, value in everything(**changes).items() if value is not ...}
-    return read_prefetch(members(json.dumps(values).encode()), "p1")
+    return read_prefetch(decode(json.dumps(values).encode(), dict[str, Raw]), "p1")
 
 
 def state(key: str, value: Any) -> tuple[str, str]:
@@ -166,8 +166,8 @@ def test_a_wrapped_resource_is_passed_on_bare() -> None:
 
 TABLES = {
     "labs": [
-        {"value_set": query_set, "system": "http://loinc.org", "code": f"{number}-1"}
-        for number, query_set in enumerate(sorted({each for query in QUERIES for each in query.codes}))
+        {"key": key, "system": "http://loinc.org", "code": f"{number}-1", "excluded": ""}
+        for number, key in enumerate(sorted({each for query in QUERIES for each in query.codes}))
     ]
 }
 
@@ -183,7 +183,10 @@ def test_templates_stay_inside_what_every_client_can_do(key: str, template: str)
     if path == "Observation":
         assert "_sort=-date" in search
         assert "_count=" in search
-        assert all(code.startswith("http://loinc.org|") for code in search.split("code=")[1].split("&")[0].split(","))
+        assert all(
+            code.startswith(("http://loinc.org|", "http://snomed.info/sct|"))
+            for code in search.split("code=")[1].split("&")[0].split(",")
+        )
     assert " " not in template
     assert "+" not in template
 
@@ -193,9 +196,10 @@ def test_every_domain_has_a_required_key() -> None:
 
 
 def test_codes_come_from_the_packs(knowledge: Any) -> None:
-    codes = lab_codes(knowledge.tables)
+    codes = codes_by_key(knowledge.tables)
     assert not {each for query in QUERIES for each in query.codes if not codes.get(each)}
-    assert "19123-9" in codes["magnesium_serum_plasma"]
+    assert "http://loinc.org|19123-9" in codes["magnesium"]
+    assert "http://loinc.org|2597-3" not in codes["magnesium"], "red cells must not count, so they are not asked for"
 
 
 def test_states_are_words() -> None:
