@@ -1,0 +1,157 @@
+"""`cds-rules replay`: plan, evaluate, and tell, from the words of the command line to its exit code.
+
+Exit codes: 0 done (inputs that were skipped are listed and do not change it); 1 a difference from expected cards, or with
+--strict a resource that full FHIR validation refuses; 2 wrong usage, or nothing could be judged; 3 an evaluation failed
+through an error of this program. Floor: edge.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cds_rules.replay.console import Screen
+from cds_rules.replay.expectations import Difference, read_expectations
+from cds_rules.replay.instants import read_when
+from cds_rules.replay.lines import line
+from cds_rules.replay.report import Report
+from cds_rules.replay.run import Options, replay
+from cds_rules.replay.sources import plan
+from cds_rules.replay.summary import Summary
+from cds_rules.vocabulary.errors import BadInput
+from cds_rules.vocabulary.facts import HOOKS
+
+DONE, DIFFERENT, UNUSABLE, FAILED = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The words of the command line. hook: "" for order-sign at each order and patient-view else."""
+
+    paths: tuple[Path, ...]
+    hook: str = ""
+    at: str = "last"
+    expect: Path | None = None
+    json: Path | None = None
+    report: Path | None = None
+    strict: bool = False
+    each: bool = False
+    jobs: int = 1
+    pack: tuple[Path, ...] = ()
+
+
+def run(asked: Asked) -> int:
+    """Do it. Returns the exit code.
+
+    Raises:
+        BadInput: words that cannot be meant. PackError: the pack or the expected cards hold mistakes.
+    """
+    now = datetime.now(UTC)
+    options = _options(asked)
+    expectations = read_expectations(asked.expect) if asked.expect else None
+    screen = Screen(results_on_stderr=str(asked.json) == "-")
+    summary, report, differences = Summary(), Report() if asked.report else None, list[Difference]()
+    with ExitStack() as stack:
+        spool = Path(stack.enter_context(TemporaryDirectory(prefix="cds-rules-")))
+        output = None
+        if asked.json is not None:
+            output = (
+                sys.stdout.buffer if str(asked.json) == "-" else stack.enter_context(_writable(asked.json).open("wb"))
+            )
+        begun = time.perf_counter()
+        made = plan(asked.paths, spool)
+        summary.begin(made)
+        answers = replay(made, options, now, asked.jobs)
+        bar = stack.enter_context(screen.progress(len(made.tasks)))
+        gc.freeze()  # rules and tables stay; the collector need not walk them for every patient
+        for done in answers:
+            summary.add(done)
+            for result in done.results:
+                if output is not None:
+                    output.write(line(result))
+                if asked.each:
+                    screen.each(result)
+                if expectations is not None:
+                    differences += expectations.check(result)
+            if report is not None:
+                report.add(done.results)
+            bar.advance(bar.task_ids[0])
+        summary.seconds = time.perf_counter() - begun
+    if expectations is not None:
+        differences += expectations.unused()
+        if expectations.without:
+            summary.notes[f"{expectations.without} evaluations of which nothing is expected"] = 1
+    screen.problems(summary.problems)
+    screen.summary(summary)
+    if expectations is not None:
+        if differences:
+            screen.differences(differences)
+        else:
+            screen.say(f"All cards are as expected ({len(expectations.used)} expectations).")
+    if report is not None and asked.report is not None:
+        report.write(asked.report, summary, _about_run(asked, options, now), differences)
+    return _code(summary, differences, screen, options)
+
+
+def _options(asked: Asked) -> Options:
+    when = read_when(asked.at)
+    hook = asked.hook or ("order-sign" if when == "each-order" else "patient-view")
+    if hook not in HOOKS:
+        raise BadInput(f'"{hook}" is no hook; one of {", ".join(HOOKS)} belongs there', "--hook")
+    if when == "each-order" and hook not in ("order-sign", "order-select"):
+        raise BadInput(
+            f"--at each-order drafts each order anew, which {hook} does not look at; order-sign or order-select belongs there",
+            "--hook",
+        )
+    if asked.jobs < 1:
+        raise BadInput("1 or more belongs there", "--jobs")
+    if asked.expect is not None and not asked.expect.is_dir():
+        raise BadInput(f"{asked.expect} is no folder; a folder of expected cards belongs there", "--expect")
+    for path in asked.paths:
+        if not path.exists():
+            raise BadInput(f"{path}: no such file or folder")
+    if asked.report is not None:
+        _writable(asked.report)
+    return Options(hook, when, asked.strict, None, asked.pack)
+
+
+def _writable(path: Path) -> Path:
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise BadInput(f"{path} cannot be written; a file in a folder that exists belongs there")
+    return path
+
+
+def _about_run(asked: Asked, options: Options, now: datetime) -> dict[str, str]:
+    when = f"{options.when:%Y-%m-%d %H:%M} UTC" if isinstance(options.when, datetime) else _WHEN[options.when]
+    return {
+        "Records": ", ".join(str(path) for path in asked.paths),
+        "Hook": options.hook,
+        "Judged": when,
+        "Made": f"{now:%Y-%m-%d %H:%M} UTC",
+    }
+
+
+_WHEN = {
+    "last": "at the end of each record",
+    "now": "now",
+    "each-order": "at each medication order, as of just before it",
+}
+
+
+def _code(summary: Summary, differences: Sequence[Difference], screen: Screen, options: Options) -> int:
+    if options.strict:
+        screen.say(f"Full FHIR validation refused {summary.invalid} resources; none of them was used.")
+    if summary.failures:
+        screen.say(f"{summary.failures} evaluations failed through an error of this program.", "red")
+        return FAILED
+    if not summary.evaluations:
+        screen.say("Nothing could be judged.", "red")
+        return UNUSABLE
+    return DIFFERENT if differences or summary.invalid else DONE

@@ -1,0 +1,304 @@
+"""Evaluating what was read: tasks in, one `Done` a task out, in the order of the tasks, in one process or several.
+
+A task that fails through a fault of ours is a `Problem` like any other, named as such, and counted: nothing stops a run.
+Flows in: paths, `Options`, the instant the run began. Flows out: `Done`s. Floor: edge.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from cds_rules import load_packs
+from cds_rules.cards.cards import FINDING
+from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
+from cds_rules.fhir.validation import why_invalid
+from cds_rules.hooks.request import BadRequest, read_request
+from cds_rules.replay.asof import as_of, orders, unsettled
+from cds_rules.replay.instants import Moment, When, last, moments
+from cds_rules.replay.record import Record, dated
+from cds_rules.replay.sources import Fragment, Plan, Problem, Task, joined, load, stem_of
+from cds_rules.replay.wire import USED, entries
+from cds_rules.vocabulary.chart import Source, Unread
+from cds_rules.vocabulary.clock import completed_years
+from cds_rules.vocabulary.errors import BadInput
+
+_AHEAD = 64
+"""Tasks a process pool is given ahead of the one whose answer is awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to replay. strict: full FHIR validation of all that is read. packs, folders: as for `load_packs`."""
+
+    hook: str = "patient-view"
+    when: When = "last"
+    strict: bool = False
+    packs: tuple[str, ...] | None = None
+    folders: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One evaluation as replay tells of it, without the chart it came from.
+
+    name: stem of the file, by which expected cards are found. about: the patient in a few words. order: the reference of
+    the order being written. evidence: rule -> the values its card rests on. notes: what a reader should know.
+    """
+
+    name: str
+    patient: str
+    about: str
+    origins: tuple[str, ...]
+    hook: str
+    at: datetime
+    cards: tuple[dict[str, Any], ...]
+    evidence: Mapping[str, tuple[Source, ...]]
+    not_judged: Mapping[str, tuple[str, ...]]
+    judged: int
+    unread: tuple[Unread, ...]
+    not_understood: Mapping[tuple[str, str], int]
+    matcher: str
+    disagreements: tuple[str, ...]
+    fingerprint: str
+    order: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Done:
+    """What came of one task. failures: evaluations that a fault of ours stopped. invalid: resources --strict refused."""
+
+    results: list[Result] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    fragments: list[Fragment] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    records: int = 0
+    failures: int = 0
+    invalid: int = 0
+
+
+def replay(
+    made: Plan, options: Options, now: datetime, jobs: int = 1, knowledge: Knowledge | None = None
+) -> Iterator[Done]:
+    """Evaluate a plan, one `Done` a task, in order; pieces of records found on the way are joined and come last.
+
+    Raises:
+        CdsRulesError: the packs cannot be loaded.
+    """
+    fragments: list[Fragment] = []
+    answers = _alone(options, now, knowledge) if jobs == 1 else _together(options, now, jobs)
+    with answers as work:
+        for done in work(made.tasks):
+            fragments += done.fragments
+            yield done
+        yield from work(joined(fragments))
+
+
+class _alone:
+    """Work in this process."""
+
+    def __init__(self, options: Options, now: datetime, knowledge: Knowledge | None) -> None:
+        self._options, self._now = options, now
+        self._knowledge = knowledge or load_packs(options.packs, options.folders)
+
+    def __enter__(self) -> Any:
+        return lambda tasks: (work(self._knowledge, task, self._options, self._now) for task in tasks)
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class _together:
+    """Work in several processes, answers in order and never far ahead of the reader."""
+
+    def __init__(self, options: Options, now: datetime, jobs: int) -> None:
+        load_packs(options.packs, options.folders)  # a pack that cannot be read is said here, once
+        self._pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (options, now))
+
+    def __enter__(self) -> Any:
+        return self._answers
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def _answers(self, tasks: Iterable[Task]) -> Iterator[Done]:
+        waiting: deque[Future[Done]] = deque()
+        for task in tasks:
+            waiting.append(self._pool.submit(_work_here, task))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+_here: tuple[Knowledge, Options, datetime] | None = None
+
+
+def _start(options: Options, now: datetime) -> None:
+    global _here
+    _here = (load_packs(options.packs, options.folders), options, now)
+
+
+def _work_here(task: Task) -> Done:
+    assert _here is not None
+    knowledge, options, now = _here
+    return work(knowledge, task, options, now)
+
+
+def work(knowledge: Knowledge, task: Task, options: Options, now: datetime) -> Done:
+    """Read a task and evaluate each patient and request in it."""
+    loaded = load(task)
+    done = Done(problems=loaded.problems, fragments=loaded.fragments)
+    for record in loaded.records:
+        done.records += 1
+        done.left_out += record.left_out
+        if options.strict:
+            record, unread = _strict(record)
+            done.invalid += len(unread)
+        else:
+            unread = ()
+        several = len(loaded.records) > 1
+        name = record.patient_id if several and record.patient_id else task.name
+        for moment in moments(record, options.when, now):
+            _judge(
+                done,
+                record.origins,
+                lambda m=moment, r=record, u=unread, n=name: _of_record(knowledge, r, m, options, n, u),
+            )
+        if options.when == "each-order" and not orders(record):
+            done.problems.append(
+                Problem(
+                    record.origins[0] if record.origins else task.name,
+                    "no dated medication order; --at each-order judges at each of them",
+                )
+            )
+    for origin, body in loaded.requests:
+        done.records += 1
+        _judge(done, (origin,), lambda o=origin, b=body: _of_request(knowledge, o, b, options, now))
+    return done
+
+
+def _judge(done: Done, origins: Sequence[str], evaluation: Any) -> None:
+    where = origins[0] if origins else ""
+    try:
+        done.results.append(evaluation())
+    except BadRequest as error:
+        done.problems.append(Problem(where, "; ".join(map(str, error.faults))))
+    except BadInput as error:
+        done.problems.append(Problem(where, str(error)))
+    except Exception as error:  # a fault of ours must not end a run over thousands; its text may hold patient data
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        done.failures += 1
+        done.problems.append(
+            Problem(
+                where,
+                f"an error of this program ({type(error).__name__} in {Path(place.filename).name}, line {place.lineno}); please report it",
+            )
+        )
+
+
+def _of_record(
+    knowledge: Knowledge, record: Record, moment: Moment, options: Options, name: str, unread: tuple[Unread, ...]
+) -> Result:
+    in_order = options.hook.startswith("order-")
+    call = Call(
+        hook=options.hook,
+        at=moment.at,
+        documents=as_of(record, moment.at, moment.order, drafts=in_order),
+        patient_id=record.patient_id,
+        hook_instance=f"{record.name}|{moment.order.reference if moment.order else ''}",
+        missing=record.missing,
+    )
+    notes = [*record.notes, *([moment.note] if moment.note else [])]
+    if count := unsettled(record.items):
+        notes.append(f"{count} finished orders without an end date: not counted as active at any time")
+    result = _result(evaluate(knowledge, call), name, record.name, record.origins, tuple(notes))
+    order = moment.order.reference if moment.order else ""
+    return replace(result, order=order, unread=(*result.unread, *unread)) if order or unread else result
+
+
+def _of_request(knowledge: Knowledge, origin: str, body: bytes, options: Options, now: datetime) -> Result:
+    request = read_request(body)
+    if request.hook not in knowledge.judge.hooks():
+        raise BadInput(
+            f"a request of a hook we have no rules for; one of {', '.join(knowledge.judge.hooks())} belongs there"
+        )
+    notes: tuple[str, ...] = ()
+    if isinstance(options.when, datetime):
+        at = options.when
+    elif options.when == "now":
+        at = now
+    elif request.at is not None:
+        at = request.at
+    else:
+        call = request.call(now)
+        items = dated(
+            entry for document in call.documents for entry in entries(bytes(document.raw)) if entry.kind in USED
+        )
+        found = last(Record("", (), None, items))
+        at = found or now
+        notes = () if found else ("no date in the request: judged as of now",)
+    return _result(
+        evaluate(knowledge, request.call(at)), stem_of(origin), f"Patient/{request.patient_id}", (origin,), notes
+    )
+
+
+def _result(
+    evaluation: Evaluation, name: str, patient: str, origins: tuple[str, ...], notes: tuple[str, ...]
+) -> Result:
+    shown = {card["extension"][FINDING]["rule"] for card in evaluation.cards}
+    return Result(
+        name=name,
+        patient=patient,
+        about=_about(evaluation),
+        origins=origins,
+        hook=evaluation.hook,
+        at=evaluation.at,
+        cards=evaluation.cards,
+        evidence={
+            finding.rule.id: tuple(dict.fromkeys(source for fact in finding.facts for source in fact.sources))
+            for finding in evaluation.findings
+            if finding.rule.id in shown
+        },
+        not_judged={rule: tuple(because) for rule, because in evaluation.not_judged.items()},
+        judged=len(evaluation.outcomes) - len(evaluation.not_judged),
+        unread=evaluation.unread,
+        not_understood=dict(evaluation.chart.not_understood),
+        matcher=evaluation.matcher,
+        disagreements=evaluation.disagreements,
+        fingerprint=evaluation.fingerprint,
+        notes=notes,
+    )
+
+
+def _about(evaluation: Evaluation) -> str:
+    """Sex, birth and age at the instant, as far as they are known."""
+    subject = evaluation.chart.subject
+    if subject is None:
+        return "no Patient resource"
+    words: list[str] = [subject.sex or "sex not known"]
+    if subject.birth_date:
+        words += [f"born {subject.birth_date:%Y-%m-%d}", f"{completed_years(subject.birth_date, evaluation.at)} years"]
+    else:
+        words.append("birth date not known")
+    return ", ".join(words)
+
+
+def _strict(record: Record) -> tuple[Record, tuple[Unread, ...]]:
+    """The record without what full FHIR validation refuses, and the reasons."""
+    kept, unread = [], []
+    for item in record.items:
+        reason = why_invalid(bytes(item.entry.raw))
+        if reason is None:
+            kept.append(item)
+        else:
+            unread.append(Unread(item.reference, "invalid", reason))
+    return replace(record, items=kept), tuple(unread)

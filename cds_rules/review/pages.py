@@ -1,0 +1,96 @@
+"""Pages out of templates: everything from a record is escaped, Markdown is rendered without HTML, nothing comes from elsewhere.
+
+The one door to the templates in `templates/` (jinja2) and to Markdown (markdown-it-py). A page is a single file: style and
+script stand in it, named by their hash in a content security policy that allows nothing else.
+Flows in: a template's name and values. Flows out: HTML text, piece by piece. Floor: edge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from markupsafe import Markup
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def pieces(template: str, **values: Any) -> Iterator[str]:
+    """A page, piece by piece, so that a long one never lies in memory whole."""
+    return _environment().get_template(template).generate(**values)
+
+
+def page(template: str, **values: Any) -> str:
+    """A page."""
+    return _environment().get_template(template).render(**values)
+
+
+def markdown(text: str) -> Markup:
+    """A card's Markdown as HTML: no raw HTML, no images, links that open apart from the page.
+
+    >>> markdown("**5** <b>mg</b>")
+    Markup('<p><strong>5</strong> &lt;b&gt;mg&lt;/b&gt;</p>\\n')
+    """
+    return Markup(_markdown().render(text))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"markdown": markdown, "day": _day, "moment": _moment}
+    environment.globals |= {"inline": _inline, "integrity": _integrity}
+    return environment
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    reader = MarkdownIt("commonmark", {"html": False}).disable("image")
+    reader.add_render_rule("link_open", _link_open)
+    return reader
+
+
+def _link_open(self: RendererHTML, tokens: list[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    tokens[place].attrSet("rel", "noopener noreferrer")
+    tokens[place].attrSet("target", "_blank")
+    return self.renderToken(tokens, place, options, env)
+
+
+@cache
+def _inline(name: str) -> Markup:
+    """The text of our own style sheet or script, to stand in the page."""
+    return Markup((TEMPLATES / name).read_text("utf-8").strip())
+
+
+@cache
+def _integrity(name: str) -> str:
+    """What the content security policy calls that text."""
+    return f"'sha256-{b64encode(hashlib.sha256(_inline(name).encode()).digest()).decode()}'"
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else ""
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}{_offset(moment)}" if moment else ""
+
+
+def _offset(moment: datetime) -> str:
+    offset = f"{moment:%z}"
+    return " UTC" if offset in ("+0000", "") else f" {offset[:3]}:{offset[3:5]}"
