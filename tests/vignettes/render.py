@@ -485,14 +485,14 @@ class Writer:
             if measure in patient:
                 self.chart.append(self.vital(measure.split("_")[0], patient[measure], unit, self.ago(20)))
         if "encounter" in patient:
-            code = {"inpatient": "IMP", "emergency": "EMER"}[patient["encounter"]]
+            setting = {"inpatient": "IMP", "emergency": "EMER"}[patient["encounter"]]
             period = {"start": self.ago(0.9)}
             self.chart.append(
                 self.resource(
                     "Encounter",
                     **{
                         "status": "in-progress",
-                        "class": {"system": f"{TERMINOLOGY}/v3-ActCode", "code": code},
+                        "class": {"system": f"{TERMINOLOGY}/v3-ActCode", "code": setting},
                         "subject": self.subject(),
                         "period": period,
                     },
