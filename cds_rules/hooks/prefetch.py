@@ -77,7 +77,7 @@ QUERIES: tuple[Query, ...] = (
     Query("muscle", "Observation", "creatine kinase and what else explains muscle pain", "labs", codes=("ck", "tsh", "vitamin_d_25oh"), newest=20),
     Query("ecg", "Observation", "corrected QT interval", "labs", codes=("qtc",), required=False, newest=5),
     Query("vitals", "Observation", "signs of magnesium excess, weight for creatinine clearance", "vitals", codes=("sbp", "hr", "rr", "weight", "height"), also=("http://loinc.org|85354-9",), newest=50),
-    Query("findings", "Observation", "cramps and pregnancy charted as observations", "conditions", codes=("pregnancy_status", "muscle-cramp", "muscle-pain", "muscle-tenderness", "muscle-weakness", "muscle-twitch", "paresthesia", "tetany"), also=("http://loinc.org|75325-1",), required=False, newest=30),
+    Query("findings", "Observation", "cramps and pregnancy charted as observations", "conditions", codes=("pregnancy_status", "muscle-cramp", "muscle-pain", "muscle-weakness", "muscle-twitch", "paresthesia", "tetany"), also=("http://loinc.org|75325-1",), required=False, newest=30),
     Query("procedures", "Procedure", "dialysis, kidney transplant, delivery", "procedures", newest=50),
     Query("orders", "ServiceRequest", "tests that are already ordered", "orders", "status=active&_count=100"),
 )  # fmt: skip

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 
 from cds_rules.evaluate import Knowledge
 from cds_rules.hooks.discovery import service_for
+from cds_rules.hooks.prefetch import QUERIES
 from cds_rules.hooks.response import FINDING, answer
 from cds_rules.hooks.wire import encode
+from cds_rules.service.edge import place_of
 
 RULE = "hypermagnesemia-lab"
 """Magnesium 6.1 mg/dL the day before: the one rule that no version of our pack can be without."""
@@ -34,7 +36,8 @@ def _request() -> bytes:
             "hook": "patient-view",
             "hookInstance": "00000000-0000-4000-8000-000000000000",
             "context": {"userId": "Practitioner/canary", "patientId": "canary"},
-            "prefetch": {
+            "prefetch": {query.key: None for query in QUERIES}
+            | {
                 "patient": {"resourceType": "Patient", "id": "canary", "birthDate": "1960-01-01", "gender": "female"},
                 "magnesium": {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": magnesium}]},
             },
@@ -50,7 +53,7 @@ def failing(knowledge: Knowledge) -> str:
     try:
         found = answer(knowledge, service, _request(), at=AT, unjudged="card")
     except Exception as error:  # whatever it is, it would meet the first patient as well
-        return f"{type(error).__name__} while judging the invented patient"
+        return f"the invented patient could not be judged: {place_of(error)}"
     fired = [card["extension"][FINDING]["rule"] for card in found.body["cards"]]
     if RULE in knowledge.rules and fired != [RULE]:
         return f"the invented patient must get {RULE} and got {', '.join(fired) or 'nothing'}"

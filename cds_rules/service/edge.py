@@ -77,7 +77,7 @@ class Edge:
         try:
             await self.app(scope, receive, dressed)
         except Exception as error:
-            self._log_failure(error, scope)
+            LOGGER.error("failure correlation=%s %s", scope["cds_rules"]["correlation"], place_of(error))
             if status:  # the answer has begun: all that is left is to break it off
                 raise
             await problem_response(Problem("internal"))(scope, receive, dressed)
@@ -106,16 +106,12 @@ class Edge:
             }
         return Response(status_code=204, headers=headers)
 
-    @staticmethod
-    def _log_failure(error: Exception, scope: Scope) -> None:
-        """Where it failed and with what type; never the message, which may quote a record."""
-        frames = traceback.extract_tb(error.__traceback__)[-8:]
-        place = " < ".join(
-            f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in reversed(frames)
-        )
-        LOGGER.error(
-            "failure correlation=%s type=%s at %s", scope["cds_rules"]["correlation"], type(error).__name__, place
-        )
+
+def place_of(error: BaseException) -> str:
+    """Type and place of an error; never its message, which may quote a record."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    place = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+    return f"{type(error).__name__} at {place}"
 
 
 def _log_call(scope: Scope, status: int, milliseconds: float) -> None:

@@ -13,6 +13,9 @@ from typing import Any
 from cds_rules.hooks.prefetch import QUERIES
 from cds_rules.service.samples import Sample
 
+SHOWN = "mg-oral-severe-ckd"
+"""The sample that the page sends, as the README does."""
+
 _PAGE = Template(
     """<!doctype html>
 <html lang="en">
@@ -70,7 +73,7 @@ def page(discovery: Mapping[str, Any], samples: Iterable[Sample]) -> str:
 
 
 def _samples(samples: list[Sample]) -> str:
-    first = samples[0]
+    first = next((each for each in samples if each.name == SHOWN), samples[0])
     lines = "".join(
         f'<li><a href="samples/{escape(each.name)}.json">{escape(each.name)}</a> for {escape(each.service)}</li>'
         for each in samples

@@ -345,7 +345,7 @@ def test_ready_only_when_the_check_of_itself_passes(
         assert response.status_code == 503
         assert "not ready" in said(response)
     assert SECRET not in caplog.text
-    assert "RuntimeError while judging the invented patient" in caplog.text
+    assert "the invented patient could not be judged: RuntimeError at " in caplog.text
 
 
 def test_the_page_shows_every_query_to_be_copied(client: TestClient) -> None:
