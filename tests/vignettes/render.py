@@ -191,8 +191,8 @@ class Writer:
             loinc, name = lab.molar
         elif self.style == "international" and lab.si and lab.molar and unit == "mg/dL":
             unit, factor = lab.si
-            # Ten digits, not the two a laboratory prints: rounding would move values that lie on a threshold.
-            value, low, high = (None if one is None else float(f"{one * factor:.10g}") for one in (value, low, high))
+            # Thirteen digits, not the two a laboratory prints: rounding would move values that lie on a threshold.
+            value, low, high = (None if one is None else float(f"{one * factor:.13g}") for one in (value, low, high))
             loinc, name = lab.molar
         elif self.style == "synthea" and lab.synthea:
             loinc, name = lab.synthea
