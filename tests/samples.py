@@ -42,7 +42,7 @@ def expected(patient: dict[str, Any], at: datetime, cards: list[dict[str, Any]])
 
     def shown(card: dict[str, Any]) -> dict[str, Any]:
         return {
-            "rule": card["source"]["topic"]["code"],
+            "rule": card["extension"]["dev.cds-rules.finding"]["rule"],
             "indicator": card["indicator"],
             "summary": card["summary"],
             "detail": LiteralScalarString(card.get("detail", "")),
@@ -53,7 +53,7 @@ def expected(patient: dict[str, Any], at: datetime, cards: list[dict[str, Any]])
     yaml = YAML()
     yaml.width = 1000
     stream = StringIO()
-    yaml.dump({"title": patient["title"], "at": at, "cards": [shown(card) for card in cards]}, stream)
+    yaml.dump({"title": patient["title"], "at": at.isoformat(), "cards": [shown(card) for card in cards]}, stream)
     return stream.getvalue()
 
 

@@ -8,7 +8,6 @@ A fact that a style cannot carry is named by the renderer; then cards may be mis
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import Any
 
@@ -36,11 +35,6 @@ Cards = dict[str, str]
 """Rule -> indicator."""
 
 
-@functools.cache
-def _by_topic(rules: frozenset[str]) -> dict[str, str]:
-    return {rule.replace("-", ""): rule for rule in rules}
-
-
 def fired(knowledge: Knowledge, vignette: dict[str, Any], style: str, seed: int = 0) -> Cards:
     """The cards of the response to the rendered request."""
     rendered = render(vignette, style, seed=seed)
@@ -49,8 +43,7 @@ def fired(knowledge: Knowledge, vignette: dict[str, Any], style: str, seed: int 
     given = answer(knowledge, service, json.dumps(rendered.request).encode(), at=AT)
     body = json.loads(given.content())
     assert given.status == 200, f"status {given.status}: {json.dumps(body)[:800]}"
-    names = _by_topic(frozenset(knowledge.rules))
-    cards = [(names[card["source"]["topic"]["code"].replace("-", "")], card["indicator"]) for card in body["cards"]]
+    cards = [(card["extension"]["dev.cds-rules.finding"]["rule"], card["indicator"]) for card in body["cards"]]
     assert len(cards) == len(dict(cards)), f"one rule gave two cards: {cards}"
     return dict(cards)
 
