@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cds_rules.fhir import wire
-from cds_rules.fhir.wire import SHAPES, Buffer, Misfit
+from cds_rules.fhir.resource_types import RESOURCE_TYPES
+from cds_rules.fhir.wire import SHAPES, Buffer, Entry, Misfit
 from cds_rules.vocabulary.chart import Unread
 from cds_rules.vocabulary.errors import BadInput
 
@@ -32,17 +33,6 @@ class Document:
 
 
 @dataclass(slots=True)
-class Entry:
-    """One resource to read: its type, its bytes, and where it stood (counted from 1 over everything delivered)."""
-
-    kind: str
-    raw: Buffer
-    full_url: str | None
-    draft: bool
-    place: int
-
-
-@dataclass(slots=True)
 class Delivery:
     """What the documents hold: resources to read and what could not even be looked at."""
 
@@ -60,16 +50,22 @@ def unpack(documents: Iterable[Document]) -> Delivery:
     """
     delivery = Delivery()
     for document in documents:
-        wire.check_document(document.raw, document.origin)
-        delivery.draft = document.origin == DRAFT
-        start = bytes(memoryview(document.raw)[:256]).lstrip()[:1]
+        raw, origin = document.raw, document.origin
+        wire.check_text(raw, origin)
+        delivery.draft = origin == DRAFT
+        bundle = wire.whole_bundle(raw)
+        if bundle is not None:
+            _take_bundle(delivery, raw, bundle, 1)
+            continue
+        wire.check_json(raw, origin)
+        start = bytes(memoryview(raw)[:256]).lstrip()[:1]
         if start == b"[":
-            for element in wire.contained(document.raw):
+            for element in wire.contained(raw):
                 _take(delivery, element, None, 0)
         elif start == b"{" or not start:
-            _take(delivery, document.raw, None, 0)
+            _take(delivery, raw, None, 0)
         elif start != b"n":
-            raise BadInput("a JSON object or an array of objects belongs here", document.origin)
+            raise BadInput("a JSON object or an array of objects belongs here", origin)
     return delivery
 
 
@@ -84,7 +80,7 @@ def _take(delivery: Delivery, raw: Buffer, full_url: str | None, depth: int) -> 
                 Unread(f"{kind}#{delivery.place}", "malformed", f"nested deeper than {_DEEPEST} {kind}s")
             )
         elif kind == "Bundle":
-            _take_bundle(delivery, raw, depth + 1)
+            _take_bundle(delivery, raw, wire.whole_bundle(raw), depth + 1)
         else:
             _take_parameters(delivery, raw, depth + 1)
         return
@@ -95,17 +91,25 @@ def _take(delivery: Delivery, raw: Buffer, full_url: str | None, depth: int) -> 
         delivery.unread.append(Unread(f"Resource#{delivery.place}", "unknown-type", "no resourceType that FHIR knows"))
 
 
-def _take_bundle(delivery: Delivery, raw: Buffer, depth: int) -> None:
-    try:
-        bundle = wire.decode(wire.Bundle, raw)
-        if bundle.type == "history":
-            _take_history(delivery, raw, depth)
-            return
-    except Misfit:
+def _take_bundle(delivery: Delivery, raw: Buffer, bundle: wire.Bundle | None, depth: int) -> None:
+    if bundle is None:
         _take_loose(delivery, raw, depth)
-        return
-    for entry in bundle.entry or ():
-        _take(delivery, entry.resource, entry.fullUrl, depth)
+    elif bundle.type == "history":
+        _take_history(delivery, raw, depth)
+    else:
+        entries, draft, place = delivery.entries, delivery.draft, delivery.place
+        for entry in bundle.entry or ():
+            kind = wire.kind_of(entry.resource)
+            if kind in SHAPES:
+                place += 1
+                entries.append(Entry(kind, entry.resource, entry.fullUrl, draft, place))
+            elif kind not in RESOURCE_TYPES or kind in ("Bundle", "Parameters"):
+                delivery.place = place
+                _take(delivery, entry.resource, entry.fullUrl, depth)
+                place = delivery.place
+            else:
+                place += 1
+        delivery.place = place
 
 
 def _take_loose(delivery: Delivery, raw: Buffer, depth: int) -> None:
@@ -130,7 +134,12 @@ def _take_history(delivery: Delivery, raw: Buffer, depth: int) -> None:
     """Read a history, newest first as FHIR orders it: older versions of what was deleted are not read."""
     deleted: set[str] = set()
     kept: set[str] = set()
-    for entry in wire.decode(wire.History, raw).entry or ():
+    try:
+        history = wire.decode(wire.History, raw)
+    except Misfit:
+        _take_loose(delivery, raw, depth)
+        return
+    for entry in history.entry or ():
         url = (entry.request.url or "") if entry.request else ""
         if entry.request and entry.request.method == "DELETE":
             if url not in kept:

@@ -64,19 +64,23 @@ def amount(quantity: wire.Quantity | None) -> Amount | None:
     return Amount(value, "unit") if not quantity.code and not quantity.unit else None
 
 
-def read(reader: Reader, instructions: Sequence[wire.DosageInstruction]) -> Dosage:
+def read(reader: Reader, instructions: Sequence[wire.DosageInstruction], *, counted: bool = False) -> Dosage:
     """Read all instructions of an order as one `Dosage`.
 
     Several that hold at the same time add up; several that follow each other leave the amount unknown, unless their
     periods tell which one holds now.
+
+    Args:
+        counted: the strength of a tablet (capsule, ...) is known. Where an order states its dose in more than one way, the
+            number of tablets is then taken, else the weight.
     """
     if not instructions:
         return _NONE
     if len(instructions) > 1:
         instructions = [one for one in instructions if _holds(reader, one)] or instructions
     if len(instructions) == 1:
-        return _one(instructions[0])
-    read_all = [_one(one) for one in instructions]
+        return _one(instructions[0], counted)
+    read_all = [_one(one, counted) for one in instructions]
     text = "; ".join(dict.fromkeys(one.text for one in read_all if one.text))
     prn = all(one.prn for one in read_all)
     steps = {one.sequence for one in instructions if one.sequence is not None}
@@ -103,6 +107,8 @@ def bounds(instruction: wire.DosageInstruction) -> wire.Period | None:
 
 def period(reader: Reader, instructions: Sequence[wire.DosageInstruction]) -> tuple[datetime | None, datetime | None]:
     """The first start and the last end the instructions are bound to; an end only when every one of them has one."""
+    if not any(bounds(one) for one in instructions):
+        return None, None
     starts: list[datetime] = []
     ends: list[datetime | None] = []
     for instruction in instructions:
@@ -127,10 +133,10 @@ def _sum(parts: Sequence[Dosage]) -> tuple[Amount | None, float | None]:
     return (Amount(total / times, units.pop()), times) if len(units) == 1 and times else (None, None)
 
 
-def _one(instruction: wire.DosageInstruction) -> Dosage:
+def _one(instruction: wire.DosageInstruction, counted: bool) -> Dosage:
     text = instruction.text or instruction.patientInstruction or ""
     said = parse_sig(text) if text else _NONE
-    dose, rate = _structured_dose(instruction)
+    dose, rate = _structured_dose(instruction, counted)
     per_day, once = _timing(instruction.timing)
     prn = bool(
         instruction.asNeededBoolean
@@ -150,13 +156,15 @@ def _one(instruction: wire.DosageInstruction) -> Dosage:
     )
 
 
-def _structured_dose(instruction: wire.DosageInstruction) -> tuple[Amount | None, Amount | None]:
-    dose = amount(instruction.dose) or amount(instruction.quantity)
+def _structured_dose(instruction: wire.DosageInstruction, counted: bool) -> tuple[Amount | None, Amount | None]:
+    doses = [amount(instruction.dose), amount(instruction.quantity)]
     rate = None
     for part in (*many(instruction.doseAndRate), instruction):
-        dose = dose or amount(part.doseQuantity) or _upper(part.doseRange)
+        doses += amount(part.doseQuantity), _upper(part.doseRange)
         rate = rate or _per_hour(part)
-    return dose, rate
+    stated = [dose for dose in doses if dose is not None]
+    preferred = (dose for dose in stated if (dose.unit == "unit") == counted)
+    return next(preferred, stated[0] if stated else None), rate
 
 
 def _upper(span: wire.Range | None) -> Amount | None:
@@ -213,7 +221,7 @@ def days(quantity: wire.Quantity | None) -> float | None:
 
 
 def _timing(timing: wire.Timing | None) -> tuple[float | None, bool]:
-    """Times a day, and whether it is given just once."""
+    """Times a day, and whether it is given on one occasion only (once, or all counted doses in one period)."""
     if timing is None:
         return None, False
     repeat = timing.repeat
@@ -222,7 +230,7 @@ def _timing(timing: wire.Timing | None) -> tuple[float | None, bool]:
             return None, True
         per_day = _repeated(repeat)
         if per_day is not None:
-            return per_day, False
+            return per_day, repeat.count is not None and repeat.count == repeat.frequency
     if timing.code is not None:
         concept = spoken(timing.code)
         for word in (*(code for _, code, _ in concept.codings), concept.text):

@@ -139,8 +139,8 @@ def settle_pregnancy(reader: Reader) -> None:
 
     Of two at the same instant the one that says pregnant counts: the more cautious reading.
     """
-    latest = max(reader.pregnancies, key=lambda found: (found[0], found[1], found[2]), default=None)
-    if latest is None or latest[3] is None or not latest[1]:
+    latest = max(reader.pregnancies, key=lambda found: found[:3], default=None)
+    if latest is None or not latest[1]:
         return
     if reader.at - latest[0] <= timedelta(days=PREGNANCY_DAYS):
         reader.problems.append(latest[3])

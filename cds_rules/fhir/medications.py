@@ -18,7 +18,7 @@ from cds_rules.fhir.patients import without_version
 from cds_rules.fhir.reader import Reader, first_concept, status_detail, status_reason
 from cds_rules.fhir.wire import Spoken, many, spoken
 from cds_rules.knowledge.classes import classes
-from cds_rules.vocabulary.chart import Dosage, Medication, Product, Source, State
+from cds_rules.vocabulary.chart import Amount, Dosage, Medication, Product, Source, State
 
 GAP = timedelta(days=30)
 """The longest gap inside an uninterrupted run of one ingredient."""
@@ -36,6 +36,7 @@ RANKS = {
 _ORDERING = frozenset(("order", "original-order", "reflex-order", "filler-order", "instance-order", None))
 _ENDED = frozenset(("stopped", "completed", "cancelled"))
 _FOR = re.compile(r"\b(?:for|to treat|to prevent)\s+(?!\d)([a-z][a-z /-]{3,60})", re.IGNORECASE)
+_NO_WORDS: frozenset[str] = frozenset()
 _MG = {"mg": 1.0, "g": 1000.0, "mcg": 0.001}
 
 
@@ -100,45 +101,51 @@ def read_request(
     valid_from = reader.moment(validity.start) if validity else None
     end = ends or (reader.end(validity.end) if validity else None) or reader.end(request.dateEnded)
     start = min((moment for moment in (authored, starts, valid_from) if moment is not None), default=None)
+    status = request.status
+    state: State = "draft"
+    stop = None
+    if draft:
+        if status in _ENDED or status == "entered-in-error" or request.doNotPerform:
+            reader.skip(reference, status_reason(status), status_detail(status, "a draft"), about)
+            return
+    elif status not in _ENDED and status != "active":
+        reader.skip(reference, status_reason(status), status_detail(status, "active"), about)
+        return
+    elif request.intent not in _ORDERING or request.doNotPerform:
+        reader.skip(reference, "status", "a proposal or plan, or not to be given", about)
+        return
+    elif reader.is_future(start):
+        reader.skip(reference, "future", "ordered after the evaluation", about)
+        return
+    else:
+        updated = reader.moment(request.meta.lastUpdated) if request.meta else None
+        state, stop = _request_state(reader, status, end, updated)
     medication = Medication(
         product=named.product,
         label=named.label,
-        state="draft",
+        state=state,
         source=Source(reference, named.label, named.dosage.text, authored or start),
         resource_type=kind,
         classes=named.classes,
         route=named.route,
         dosage=named.dosage,
         start=start,
+        stop=stop,
         reasons=named.reasons,
         resource_id=request.id or "",
+        selected=selected,
         patient_reported=bool(request.reportedBoolean),
         identifiers=_identifiers(request.identifier),
         replaces=_replaced(request.priorPrescription),
     )
-    status = request.status
     if draft:
-        if status in _ENDED or status == "entered-in-error" or request.doNotPerform:
-            reader.skip(reference, status_reason(status), status_detail(status, "a draft"), about)
-        else:
-            shelf.drafts.append(replace(medication, selected=selected))
+        shelf.drafts.append(medication)
         return
-    if status not in _ENDED and status != "active":
-        reader.skip(reference, status_reason(status), status_detail(status, "active"), about)
-        return
-    if request.intent not in _ORDERING or request.doNotPerform:
-        reader.skip(reference, "status", "a proposal or plan, or not to be given", about)
-        return
-    if reader.is_future(start):
-        reader.skip(reference, "future", "ordered after the evaluation", about)
-        return
-    updated = reader.moment(request.meta.lastUpdated) if request.meta else None
-    state, stop = _request_state(reader, status or "", end, updated)
-    covered = dosages.days(supply.expectedSupplyDuration) if supply else None
-    done = stop or (start + timedelta(days=covered) if start and covered and state == "stopped" else None)
-    shelf.records.append(
-        Record(replace(medication, state=state, stop=stop), start, done or (start if state == "stopped" else None))
-    )
+    done = stop
+    if state == "stopped" and done is None:
+        covered = dosages.days(supply.expectedSupplyDuration) if supply else None
+        done = start + timedelta(days=covered) if start and covered else start
+    shelf.records.append(Record(medication, start, done))
 
 
 def _request_state(
@@ -299,10 +306,10 @@ def _name(
     concept, product = _product(reader, reference, order)
     if product is None:
         return None
-    dosage = dosages.read(reader, instructions)
+    dosage = dosages.read(reader, instructions, counted=_is_countable(product))
     terminology = reader.terminology
     route = None
-    reasons: frozenset[str] = frozenset()
+    reasons = _NO_WORDS
     for instruction in instructions:
         if route is None and instruction.route is not None:
             said = spoken(instruction.route)
@@ -325,13 +332,26 @@ def _name(
     )
 
 
+def _is_countable(product: Product) -> bool:
+    if product.magnesium is not None:
+        return product.magnesium.per == "unit" and product.magnesium.elemental_mg is not None
+    return any(per == "unit" for _, _, per in product.strengths)
+
+
 def _certain(reader: Reader, concept: Spoken) -> frozenset[str]:
     """Reasons named beside the sig; a purpose that is none of ours is no reason to speak of."""
     return reader.terminology.reasons(concept.codings, concept.text) - {"other"}
 
 
 def _reasons(reader: Reader, shelf: Shelf, order: wire.Ordered) -> frozenset[str]:
-    found: frozenset[str] = frozenset()
+    if (
+        order.reasonCode is None
+        and order.reasonReference is None
+        and order.reason is None
+        and order.reasonCodeableConcept is None
+    ):
+        return _NO_WORDS
+    found = _NO_WORDS
     concepts: list[wire.CodeableConcept | None] = [*many(order.reasonCode), order.reasonCodeableConcept]
     references = list(many(order.reasonReference))
     for reason in many(order.reason):
@@ -398,14 +418,14 @@ def _from_ingredients(reader: Reader, medication: wire.Medication) -> Product | 
 
 def _identifiers(identifiers: wire.Identifiers) -> frozenset[str]:
     if identifiers is None:
-        return frozenset()
+        return _NO_WORDS
     return frozenset(f"{one.system or ''}|{one.value}" for one in many(identifiers) if one.value)
 
 
 def _replaced(prior: wire.Reference | None) -> frozenset[str]:
     """What an order replaces: the reference as "Type/id" and, when given, its business identifier."""
     if prior is None:
-        return frozenset()
+        return _NO_WORDS
     found = set()
     if prior.reference:
         found.add("/".join(without_version(prior.reference).rsplit("/", 2)[-2:]))
@@ -468,7 +488,7 @@ def _start_runs(reader: Reader, records: Sequence[Record]) -> None:
     """
     run_start: datetime | None = None
     run_end: datetime | None = None
-    last_dose: float | None = None
+    last_dose: Amount | None = None
     increased: datetime | None = None
     for record in records:
         begins, ends = record.begins, record.done or reader.at
@@ -477,23 +497,26 @@ def _start_runs(reader: Reader, records: Sequence[Record]) -> None:
         if run_start is None or run_end is None or begins - run_end > GAP:
             run_start, run_end, last_dose, increased = begins, max(ends, begins), None, None
         run_end = max(run_end, ends)
-        dose = daily_mg(record.medication)
+        dose = daily_dose(record.medication)
         if dose is not None:
-            if last_dose is not None and dose > last_dose * (1 + 1e-9):
+            if last_dose is not None and last_dose.unit == dose.unit and dose.value > last_dose.value * (1 + 1e-9):
                 increased = begins
             last_dose = dose
-        record.medication = replace(record.medication, start=run_start, dose_increased=increased)
+        if run_start != record.medication.start or increased is not None:
+            record.medication = replace(record.medication, start=run_start, dose_increased=increased)
 
 
-def daily_mg(medication: Medication) -> float | None:
-    """Milligrams a day of a product with one ingredient; None when dose, times a day or strength is not known."""
+def daily_dose(medication: Medication) -> Amount | None:
+    """What is taken a day: milligrams where a weight or the strength of the one ingredient is known, else tablets or the like."""
     dose, per_day = medication.dosage.dose, medication.dosage.per_day
     if dose is None or per_day is None:
         return None
     if dose.unit in _MG:
-        return dose.value * _MG[dose.unit] * per_day
+        return Amount(dose.value * _MG[dose.unit] * per_day, "mg")
     strengths = [amount for _, amount, per in medication.product.strengths if per == dose.unit]
-    return dose.value * per_day * strengths[0] if len(strengths) == 1 else None
+    if len(strengths) == 1:
+        return Amount(dose.value * per_day * strengths[0], "mg")
+    return Amount(dose.value * per_day, dose.unit)
 
 
 def _told_once(records: Sequence[Record]) -> list[Medication]:

@@ -14,10 +14,10 @@ from datetime import UTC, datetime, time, tzinfo
 from typing import Any, TypeVar
 
 from cds_rules.fhir import events, medications, orders, patients, problems, results, wire
-from cds_rules.fhir.bundle import Document, Entry, unpack
+from cds_rules.fhir.bundle import Document, unpack
 from cds_rules.fhir.medications import Shelf
 from cds_rules.fhir.reader import Reader
-from cds_rules.fhir.wire import Misfit
+from cds_rules.fhir.wire import Entry, Misfit
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Chart, Unread
 
@@ -46,28 +46,17 @@ class _Bodies(Mapping[str, bytes]):
 
     __slots__ = ("_held",)
 
-    def __init__(self, held: Mapping[str, _Held]) -> None:
+    def __init__(self, held: Mapping[str, Entry]) -> None:
         self._held = held
 
     def __getitem__(self, reference: str) -> bytes:
-        return bytes(self._held[reference].entry.raw)
+        return bytes(self._held[reference].raw)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._held)
 
     def __len__(self) -> int:
         return len(self._held)
-
-
-class _Held:
-    """A decoded resource and where it came from."""
-
-    __slots__ = ("entry", "reference", "resource")
-
-    def __init__(self, entry: Entry, reference: str, resource: Any) -> None:
-        self.entry = entry
-        self.reference = reference
-        self.resource = resource
 
 
 def read_chart(
@@ -96,9 +85,9 @@ def read_chart(
     reader.unread += delivery.unread
     held = _decoded(reader, delivery.entries)
     people = [
-        patients.Delivered(each.resource, each.reference, each.entry.full_url)
+        patients.Delivered(each.resource, each.reference, each.full_url)
         for each in held.values()
-        if each.entry.kind == "Patient"
+        if each.kind == "Patient"
     ]
     owner = patients.choose(people, patient_id, _patient_references(held.values()))
     reader.lookup = _lookup(held)
@@ -107,11 +96,11 @@ def read_chart(
     subject = patients.subject(reader, owner)
     born = datetime.combine(subject.birth_date, time(12), zone) if subject and subject.birth_date else None
     for each in mine:
-        if each.entry.kind == "Condition":
+        if each.kind == "Condition":
             reasons = medications.reasons_of(reader, each.resource)
             shelf.conditions[each.reference] = reasons
-            if each.entry.full_url:
-                shelf.conditions[each.entry.full_url] = reasons
+            if each.full_url:
+                shelf.conditions[each.full_url] = reasons
     for each in mine:
         _read_one(reader, shelf, each, born, selections)
     events.settle_pregnancy(reader)
@@ -121,14 +110,14 @@ def read_chart(
             {each.reference: each for each in mine}
             | ({owner.chosen.reference: held[owner.chosen.reference]} if owner.chosen else {})
         ),
-        frozenset(each.reference for each in mine if each.entry.draft),
+        frozenset(each.reference for each in mine if each.draft),
         tuple(sorted({one.patient.id or "" for one in people} - {""})),
     )
 
 
-def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, _Held]:
+def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
     """Decode each entry; of several versions of one resource keep the newest, and a draft rather than its record."""
-    held: dict[str, _Held] = {}
+    held: dict[str, Entry] = {}
     for entry in entries:
         kind = entry.kind
         left_out: tuple[str, ...] = ()
@@ -148,21 +137,21 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, _Held]:
             continue
         for message in left_out:
             reader.skip(reference, "malformed", f"left out of the draft: {message}")
-        this = _Held(entry, reference, resource)
-        before = held.setdefault(reference, this)
-        if before is not this and _outranks(reader, this, before):
-            held[reference] = this
+        entry.reference, entry.resource = reference, resource
+        before = held.setdefault(reference, entry)
+        if before is not entry and _outranks(reader, entry, before):
+            held[reference] = entry
     return held
 
 
-def _outranks(reader: Reader, one: _Held, other: _Held) -> bool:
+def _outranks(reader: Reader, one: Entry, other: Entry) -> bool:
     """Whether one of two resources with the same type and id is to be read instead of the other.
 
     The same again is normal (two prefetch queries find it). Of two drafts or two records the later version counts.
     """
-    if one.entry.draft != other.entry.draft:
-        return one.entry.draft
-    mine, theirs = bytes(one.entry.raw), bytes(other.entry.raw)
+    if one.draft != other.draft:
+        return one.draft
+    mine, theirs = bytes(one.raw), bytes(other.raw)
     if mine == theirs:
         return False
     wins = (_version(reader, one), mine) > (_version(reader, other), theirs)
@@ -170,8 +159,8 @@ def _outranks(reader: Reader, one: _Held, other: _Held) -> bool:
     return wins
 
 
-def _version(reader: Reader, one: _Held) -> tuple[float, float]:
-    meta = wire.head(one.entry.raw).meta
+def _version(reader: Reader, one: Entry) -> tuple[float, float]:
+    meta = wire.head(one.raw).meta
     if not isinstance(meta, dict):
         return 0.0, 0.0
     updated, version = meta.get("lastUpdated"), meta.get("versionId")
@@ -185,19 +174,19 @@ def _subject(resource: Any) -> wire.Reference | None:
     return subject
 
 
-def _patient_references(held: Iterable[_Held]) -> set[str]:
+def _patient_references(held: Iterable[Entry]) -> set[str]:
     found = {
         subject.reference
         for each in held
-        if each.entry.kind not in _UNOWNED and (subject := _subject(each.resource)) is not None
+        if each.kind not in _UNOWNED and (subject := _subject(each.resource)) is not None
     }
     return {reference for reference in found if reference and not reference.startswith("#")}
 
 
-def _owned(reader: Reader, owner: patients.Owner, held: Mapping[str, _Held]) -> Iterator[_Held]:
+def _owned(reader: Reader, owner: patients.Owner, held: Mapping[str, Entry]) -> Iterator[Entry]:
     """The resources of the patient; the others are noted."""
     for each in held.values():
-        kind = each.entry.kind
+        kind = each.kind
         if kind in _HELD:
             continue
         if kind == "Patient":
@@ -210,9 +199,9 @@ def _owned(reader: Reader, owner: patients.Owner, held: Mapping[str, _Held]) -> 
             reader.skip(each.reference, "other-patient", detail)
 
 
-def _lookup(held: Mapping[str, _Held]) -> Callable[[str | None, wire.Raw | None, str], Any]:
+def _lookup(held: Mapping[str, Entry]) -> Callable[[str | None, wire.Raw | None, str], Any]:
     """A function that finds what a reference means: inside the resource, by address, or by type and id."""
-    by_url = {each.entry.full_url: each for each in held.values() if each.entry.kind in _HELD and each.entry.full_url}
+    by_url = {each.full_url: each for each in held.values() if each.kind in _HELD and each.full_url}
 
     def lookup(reference: str | None, inside: wire.Raw | None, kind: str) -> Any:
         if not reference:
@@ -223,7 +212,7 @@ def _lookup(held: Mapping[str, _Held]) -> Callable[[str | None, wire.Raw | None,
         found = by_url.get(bare) or held.get(bare) or held.get("/".join(bare.rsplit("/", 2)[-2:]))
         if found is None and bare.startswith("urn:"):
             found = held.get(f"{kind}/{bare.rpartition(':')[2]}")
-        return found.resource if found is not None and found.entry.kind == kind else None
+        return found.resource if found is not None and found.kind == kind else None
 
     return lookup
 
@@ -241,10 +230,9 @@ def _inside(inside: wire.Raw | None, name: str, kind: str) -> Any:
 
 
 def _read_one(
-    reader: Reader, shelf: Shelf, each: _Held, born: datetime | None, selections: frozenset[str] | None
+    reader: Reader, shelf: Shelf, each: Entry, born: datetime | None, selections: frozenset[str] | None
 ) -> None:
-    entry, reference, resource = each.entry, each.reference, each.resource
-    kind, draft = entry.kind, entry.draft
+    kind, draft, reference, resource = each.kind, each.draft, each.reference, each.resource
     if draft and kind not in ("MedicationRequest", "MedicationOrder", "ServiceRequest"):
         reader.skip(reference, "status", f"a {kind} among the drafts; orders belong there")
     elif kind == "Observation":
@@ -273,11 +261,11 @@ def _read_one(
         events.read_consent(reader, reference, resource)
 
 
-def _is_selected(each: _Held, selections: frozenset[str] | None) -> bool:
+def _is_selected(each: Entry, selections: frozenset[str] | None) -> bool:
     """Whether a draft is in focus; a selection names it as "Type/id", by bare id or by its address in the Bundle."""
     if selections is None:
         return True
-    names = {each.reference, each.resource.id, each.entry.full_url} - {None}
+    names = {each.reference, each.resource.id, each.full_url} - {None}
     return not names.isdisjoint(selections)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from cds_rules.fhir import wire
@@ -20,6 +21,10 @@ from cds_rules.vocabulary.clock import parse_moment
 
 TOLERANCE = timedelta(minutes=5)
 """How far in the future a date may lie before it makes its resource unusable (knowledge.md 4.2)."""
+
+
+# A client that calls on every change of an order sends the same dates each time.
+_parsed = lru_cache(maxsize=16384)(parse_moment)
 
 
 @dataclass(slots=True)
@@ -37,30 +42,25 @@ class Reader:
     events: list[Event] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     not_understood: dict[tuple[str, str], int] = field(default_factory=dict)
-    pregnancies: list[tuple[datetime, bool, str, Problem | None]] = field(default_factory=list)
-    _moments: dict[str, datetime | None] = field(default_factory=dict)
+    pregnancies: list[tuple[datetime, bool, str, Problem]] = field(default_factory=list)
 
     def moment(self, text: str | None) -> datetime | None:
         """Read a date or time; one that only names the day (month, year) of the evaluation is not later than it."""
         if not text:
             return None
-        try:
-            return self._moments[text]
-        except KeyError:
-            moment = parse_moment(text, self.zone)
-            if (
-                moment is not None
-                and len(text) <= 10
-                and moment > self.at
-                and self.at.astimezone(self.zone).date().isoformat().startswith(text)
-            ):
-                moment = self.at
-            self._moments[text] = moment
-            return moment
+        moment = _parsed(text, self.zone)
+        if (
+            len(text) <= 10
+            and moment is not None
+            and moment > self.at
+            and self.at.astimezone(self.zone).date().isoformat().startswith(text)
+        ):
+            return self.at
+        return moment
 
     def end(self, text: str | None) -> datetime | None:
         """Read the end of a Period: one written as a date lasts through that day, as FHIR says."""
-        moment = parse_moment(text, self.zone) if text else None
+        moment = _parsed(text, self.zone) if text else None
         if moment is not None and text is not None and len(text) == 10:
             return datetime.combine(moment.date(), time(23, 59, 59), self.zone)
         return moment

@@ -17,7 +17,8 @@ from cds_rules.vocabulary.chart import Problem, Result, Source
 
 CORRECTIONS = {"final": 0, "amended": 1, "corrected": 2}
 _COMPARATORS = frozenset(("<", "<=", ">", ">="))
-_PREGNANCY_STATUS = "82810-3"
+PREGNANCY_STATUS = "pregnancy_status"
+"""The key of the value set of pregnancy status codes (knowledge.md 9.14)."""
 _PREGNANT = frozenset(("77386006", "LA15173-0"))
 _TEXT_VALUE = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*(\d{1,7}(?:\.\d{1,6})?)\s*([A-Za-zµμ%][^\s]{0,24})?\s*\Z")
 _SIGNS = {"≤": "<=", "≥": ">="}
@@ -45,7 +46,7 @@ def read(reader: Reader, reference: str, observation: wire.Observation) -> None:
     lab = reader.terminology.lab
     for part, spoken_part in parts:
         match = lab(spoken_part.codings, spoken_part.text)
-        if match is None and not _is_other(reader, observation, part, spoken_part):
+        if match is None and not symptoms.is_reported(reader, part, spoken_part):
             continue
         understood = True
         about = match.key if match else ""
@@ -54,7 +55,9 @@ def read(reader: Reader, reference: str, observation: wire.Observation) -> None:
         if isinstance(checked, str):
             return
         if match is None:
-            _read_other(reader, reference, observation, part, spoken_part, checked)
+            symptoms.read_observed(reader, reference, observation, part, spoken_part, checked)
+        elif match.key == PREGNANCY_STATUS:
+            _read_pregnancy(reader, reference, part, spoken_part, checked)
         elif match.excluded:
             reader.skip(reference, "specimen", f"{match.excluded} does not count as {match.key}", match.key)
         else:
@@ -260,21 +263,11 @@ def _is_laboratory(observation: wire.Observation) -> bool:
     return any(code == "laboratory" for one in many(observation.category) for _, code, _ in spoken(one).codings)
 
 
-def _is_pregnancy_status(concept: Spoken) -> bool:
-    return any(code == _PREGNANCY_STATUS for _, code, _ in concept.codings)
-
-
-def _is_other(reader: Reader, observation: wire.Observation, part: wire.Valued, concept: Spoken) -> bool:
-    return _is_pregnancy_status(concept) or symptoms.is_reported(reader, part, concept)
-
-
-def _read_other(
-    reader: Reader, reference: str, observation: wire.Observation, part: wire.Valued, concept: Spoken, when: datetime
-) -> None:
-    if _is_pregnancy_status(concept):
-        value = spoken(part.valueCodeableConcept)
-        pregnant = any(code in _PREGNANT for _, code, _ in value.codings)
-        source = Source(reference, concept.label, value.label, when)
-        reader.pregnancies.append((when, pregnant, reference, Problem("pregnant", True, True, source, when, when)))
+def _read_pregnancy(reader: Reader, reference: str, part: wire.Valued, concept: Spoken, when: datetime) -> None:
+    value = spoken(part.valueCodeableConcept)
+    if not value.codings and not value.text:
+        reader.skip(reference, "no-value", "a coded pregnancy status belongs here", PREGNANCY_STATUS)
         return
-    symptoms.read_observed(reader, reference, observation, part, concept, when)
+    pregnant = any(code in _PREGNANT for _, code, _ in value.codings)
+    source = Source(reference, concept.label, value.label, when)
+    reader.pregnancies.append((when, pregnant, reference, Problem("pregnant", True, True, source, when, when)))

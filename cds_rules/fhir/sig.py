@@ -83,11 +83,12 @@ _EXACT = (
     ),
     (re.compile(r"\b(?:once\s+monthly|once\s+(?:a|per|each|every)\s+month|every\s+month|monthly)(?![a-z])"), 1 / 30),
 )
-_TIMES_A_DAY = re.compile(rf"\b{_COUNT}\s*(?:x|times?)?\s*(?:-\s*(?P<m>\d)\s*(?:x|times)\s*)?(?:{_DAY})")
+_TIMES_A_DAY = re.compile(rf"\b{_COUNT}\s*(?:x|times?|doses?)?\s*(?:-\s*(?P<m>\d)\s*(?:x|times)\s*)?(?:{_DAY})")
 _TIMES_A_WEEK = re.compile(rf"\b{_COUNT}\s*(?:x|times?)?\s*(?:(?:a|per|each|every|/)\s*week\b|weekly)")
 _EVERY_HOURS = re.compile(
     r"\b(?:q|every)\s*\.?\s*(?P<low>\d{1,2}|two|three|four|six|eight|twelve)(?:\s*(?:-|to)\s*(?P<high>\d{1,2}))?\s*-?\s*(?:h|hr|hrs|hours?)(?![a-z])"
 )
+_DOSES = re.compile(rf"\b{_COUNT}\s+doses\b")
 _EVERY_DAYS = re.compile(r"\bevery\s+(?P<n>\d{1,2})\s+(?P<unit>days|weeks|months)\b")
 _DAILY = re.compile(
     r"\b(?:daily|q\.?d\.?|every\s+day|each\s+day|(?:per|a)\s+day|q24h|o\.?d\.?|täglich|once\s+daily|qday)(?![a-z])"
@@ -134,6 +135,8 @@ def parse_sig(text: str) -> Dosage:
     if per_day is None and (scheme := _SCHEME.search(body)) is not None:
         dose, per_day = _from_scheme(scheme, dose)
     one_time = per_day is None and not prn and _ONCE.search(body) is not None
+    if one_time and (count := _DOSES.search(body)) is not None:
+        per_day = _count(count["n"])
     return Dosage(dose, per_day, prn, one_time, rate, maximum, text)
 
 

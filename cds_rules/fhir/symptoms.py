@@ -24,6 +24,7 @@ _NO = frozenset(("373067005", "2667000", "260385009", "LA32-8", "LA9634-2", "NEG
 _NO_WORDS = re.compile(r"\s*(?:no|none|not|never|absent|negative|denie[sd]|false|n)\b", re.IGNORECASE)
 _FINDINGS_BY_OBSERVATION = frozenset(("myoglobinuria",))
 """Problem keys that an Observation alone can state (knowledge.md 9.2)."""
+_NONE: frozenset[str] = frozenset()
 
 
 def is_reported(reader: Reader, part: wire.Valued, concept: Spoken) -> bool:
@@ -37,8 +38,9 @@ def is_reported(reader: Reader, part: wire.Valued, concept: Spoken) -> bool:
     return bool(_findings(reader, concept))
 
 
-def _findings(reader: Reader, concept: Spoken) -> set[str]:
-    return set(reader.terminology.problems(concept.codings, concept.text)) & _FINDINGS_BY_OBSERVATION
+def _findings(reader: Reader, concept: Spoken) -> frozenset[str]:
+    keys = reader.terminology.problems(concept.codings, concept.text)
+    return _FINDINGS_BY_OBSERVATION.intersection(keys) if keys else _NONE
 
 
 def read_observed(
@@ -47,7 +49,7 @@ def read_observed(
     """Read an Observation that `is_reported`; one whose value says no adds nothing."""
     value = spoken(part.valueCodeableConcept)
     matches: Sequence[SymptomMatch] = ()
-    findings: set[str] = set()
+    findings = _NONE
     said = concept
     if value.codings or value.text:
         matches = reader.terminology.symptoms(value.codings, value.text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from cds_rules.fhir.resource_types import RESOURCE_TYPES
 from cds_rules.vocabulary.errors import BadInput, CdsRulesError
 
 Raw = msgspec.Raw
+ABSENT = Raw()
+"""What a field holds that was not sent. `Raw | None` would refuse anything but null (held by the epic style of tests/vignettes)."""
 Buffer = bytes | bytearray | memoryview | msgspec.Raw
 T = TypeVar("T")
 
@@ -105,7 +107,7 @@ class Head(Wire):
 
 class Resource(Wire):
     id: str | None = None
-    contained: Raw | None = None
+    contained: Raw = ABSENT
 
 
 class Owned(Resource):
@@ -152,7 +154,7 @@ class Component(Valued):
 
 class Observation(Valued):
     id: str | None = None
-    contained: Raw | None = None
+    contained: Raw = ABSENT
     subject: Reference | None = None
     patient: Reference | None = None
     status: str | None = None
@@ -373,6 +375,7 @@ class BundleEntry(Wire):
 
 
 class Bundle(Wire):
+    resourceType: str | None = None
     type: str | None = None
     entry: list[BundleEntry] | None = None
 
@@ -405,6 +408,21 @@ class Parameters(Wire):
     parameter: list[Parameter] | None = None
 
 
+class Entry(msgspec.Struct, gc=False):
+    """One resource to read: its type, its bytes, and where it stood (counted from 1 over everything delivered).
+
+    reference ("Type/id", or "Type#place") and resource are filled when it has been decoded.
+    """
+
+    kind: str
+    raw: Any
+    full_url: str | None
+    draft: bool
+    place: int
+    reference: str = ""
+    resource: Any = None
+
+
 SHAPES: dict[str, type[Wire]] = {
     "Patient": Patient,
     "Observation": Observation,
@@ -428,6 +446,7 @@ _ENVELOPES: tuple[type[Wire], ...] = (Head, Bundle, LooseBundle, BundleEntry, Hi
 _DECODERS: dict[type[Wire], msgspec.json.Decoder[Any]] = {
     shape: msgspec.json.Decoder(shape) for shape in [*SHAPES.values(), *_ENVELOPES]
 }
+_BUNDLE = msgspec.json.Decoder(Bundle)
 _CONTAINED = msgspec.json.Decoder(list[Raw])
 _TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
 _NAMES = {name.encode(): name for name in RESOURCE_TYPES}
@@ -477,10 +496,12 @@ def decode_draft(kind: str, raw: Buffer) -> tuple[Any, tuple[str, ...]]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Misfit("not readable as JSON") from None
     left_out: list[str] = []
+    inside = body.pop("contained", None) if isinstance(body, dict) else None
     while isinstance(body, dict) and len(left_out) < _MOST_REPAIRS:
-        body.pop("contained", None)
         try:
-            return msgspec.convert(body, shape, strict=False), tuple(left_out)
+            draft: Any = msgspec.convert(body, shape, strict=False)
+            draft.contained = Raw(msgspec.json.encode(inside)) if isinstance(inside, list) else ABSENT
+            return draft, tuple(left_out)
         except msgspec.ValidationError as error:
             message = str(error)
         place = re.search(r"`\$\.(\w+)", message)
@@ -490,15 +511,29 @@ def decode_draft(kind: str, raw: Buffer) -> tuple[Any, tuple[str, ...]]:
     raise Misfit("; ".join(left_out) or "a JSON object belongs here")
 
 
+def whole_bundle(raw: Buffer) -> Bundle | None:
+    """A Bundle with every entry in its place, None when this is none or some part has a wrong shape.
+
+    Decoding it has looked at every byte: such a document needs no further check that it is JSON.
+    """
+    match = _TYPE_FIRST.match(memoryview(raw))
+    if match is not None and match[1] != b"Bundle":
+        return None
+    try:
+        bundle = _BUNDLE.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return bundle if bundle.resourceType == "Bundle" else None
+
+
 def kind_of(raw: Buffer) -> str | None:
     """The resource type, "" for one that no FHIR version knows, None for JSON null.
 
     Nearly every server writes resourceType first: then nothing is decoded.
     """
-    view = memoryview(raw)
-    if match := _TYPE_FIRST.match(view):
+    if match := _TYPE_FIRST.match(raw):
         return _NAMES.get(match[1], "")
-    if bytes(view[:8]).strip() in (b"null", b""):
+    if bytes(memoryview(raw)[:8]).strip() in (b"null", b""):
         return None
     try:
         name = decode(Head, raw).resourceType
@@ -517,7 +552,7 @@ def head(raw: Buffer) -> Head:
 
 def contained(raw: Buffer | None) -> Sequence[Raw]:
     """The resources inside a resource; none when they cannot be read."""
-    if raw is None:
+    if raw is None or raw is ABSENT:
         return ()
     try:
         return _CONTAINED.decode(raw)
@@ -525,11 +560,11 @@ def contained(raw: Buffer | None) -> Sequence[Raw]:
         return ()
 
 
-def check_document(raw: Buffer, origin: str) -> None:
-    """Refuse a document that is not JSON as a whole, in words that hold nothing of its content.
+def check_text(raw: Buffer, origin: str) -> None:
+    """Refuse a document that is not UTF-8, or begins with a byte-order mark.
 
     Raises:
-        BadInput: a byte-order mark, text that is not UTF-8, NaN, lone surrogates, nesting too deep, or no JSON at all.
+        BadInput: in words that hold nothing of its content.
     """
     view = memoryview(raw)
     if bytes(view[:3]) == b"\xef\xbb\xbf":
@@ -539,10 +574,16 @@ def check_document(raw: Buffer, origin: str) -> None:
             str(view, "utf-8")
         except UnicodeDecodeError as error:
             raise BadInput(f"byte {error.start} is not UTF-8", origin) from None
+
+
+def check_json(raw: Buffer, origin: str) -> None:
+    """Refuse a document that is not JSON as a whole: NaN, lone surrogates, nesting too deep, or no JSON at all.
+
+    Raises:
+        BadInput: in words that hold nothing of its content.
+    """
     try:
         _SKIM.decode(raw)
-    except msgspec.ValidationError:
-        pass
     except msgspec.DecodeError as error:
         raise BadInput(f"not JSON: {_plain_reason(str(error))}", origin) from None
     except RecursionError:
@@ -556,7 +597,7 @@ def _plain_reason(message: str) -> str:
     return message.removeprefix("JSON is malformed: ").lower()
 
 
-class Spoken(NamedTuple):
+class Spoken(msgspec.Struct, frozen=True, gc=False):
     """A concept as terminology is asked for it: codings as (system, code, display) and the text."""
 
     codings: tuple[tuple[str, str, str], ...]
