@@ -42,7 +42,9 @@ def load_packs(names: Sequence[str] | None = None, folders: Sequence[Path] = ())
     installed = installed_packs()
     wanted = ([] if folders else list(installed)) if names is None else list(names)
     if unknown := [name for name in wanted if name not in installed]:
-        raise CdsRulesError(f"no pack is installed under the name {', '.join(unknown)}; installed: {', '.join(sorted(installed)) or 'none'}")
+        raise CdsRulesError(
+            f"no pack is installed under the name {', '.join(unknown)}; installed: {', '.join(sorted(installed)) or 'none'}"
+        )
     found = [installed[name] for name in wanted] + list(folders)
     if not found:
         raise CdsRulesError(f"no pack is installed: nothing is registered in the entry point group {PACKS}")

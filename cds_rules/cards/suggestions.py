@@ -18,7 +18,7 @@ from cds_rules.engine.judging import Finding
 from cds_rules.engine.reference import YES, World, truth
 from cds_rules.fhir.validation import is_valid
 from cds_rules.knowledge.pack import Rows
-from cds_rules.knowledge.rules import Suggestion
+from cds_rules.knowledge.rules import ANY_CITED, Suggestion
 from cds_rules.vocabulary.chart import Chart, Medication
 
 MOST = 4
@@ -69,7 +69,10 @@ def offers(
             _order(found, wanted, finding, chart, orders, patient)
             continue
         for medication in in_focus:
-            if medication.classes & wanted.classes and len(found.suggestions) < MOST:
+            meant = medication.classes & wanted.classes or (
+                ANY_CITED in wanted.classes and medication.source.reference in finding.references
+            )
+            if meant and len(found.suggestions) < MOST:
                 _change(found, wanted, medication, finding, raw, excess_mg)
     recommended = False
     for suggestion in found.suggestions:

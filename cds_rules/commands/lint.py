@@ -48,10 +48,22 @@ def _errors(pack: Pack) -> Iterator[Mistake]:
         if cases and "silent" not in said:
             yield Mistake(name, "", "no silent case. Add one.")
     for hook in sorted({hook for rule in pack.rules for hook in rule.hooks}):
-        used = durable.compiled_rules((rule for rule in pack.rules if hook in rule.hooks), fact("call", hook=hook))
-        if sum(used.values()) > durable.RULE_LIMIT:
-            largest = max(used, key=used.__getitem__)
-            yield Mistake(f"{pack.folder.name}/pack.yaml", hook, f"{sum(used.values())} compiled rules, at most {durable.RULE_LIMIT} fit; {largest} alone takes {used[largest]}")
+        call = fact("call", hook=hook)
+        for part in ("when", "details"):
+            used = {
+                rule.id: durable.compiled_rules(
+                    [condition for name, condition in rule.conditions() if (name == "when") is (part == "when")], call
+                )
+                for rule in pack.rules
+                if hook in rule.hooks
+            }
+            if (total := max(map(sum, zip(*used.values(), strict=True)))) > durable.RULE_LIMIT:
+                largest = max(used, key=lambda rule: max(used[rule]))
+                yield Mistake(
+                    f"{pack.folder.name}/pack.yaml",
+                    f"{hook}, {part}",
+                    f"{total} compiled rules, at most {durable.RULE_LIMIT} fit; {largest} alone takes {max(used[largest])}",
+                )
 
 
 def _orphan_numbers(pack: Pack, rule: Rule) -> Iterator[Mistake]:
@@ -62,7 +74,11 @@ def _orphan_numbers(pack: Pack, rule: Rule) -> Iterator[Mistake]:
         for pattern in patterns(condition):
             for test in pattern.tests:
                 for constant in test.constants:
-                    if isinstance(constant, float) and constant not in known and (pattern.kind, test.field) != ("patient", "age_years"):
+                    if (
+                        isinstance(constant, float)
+                        and constant not in known
+                        and (pattern.kind, test.field) != ("patient", "age_years")
+                    ):
                         yield Mistake(
                             f"{pack.folder.name}/rules/{rule.id}.yaml",
                             name,
@@ -73,7 +89,11 @@ def _orphan_numbers(pack: Pack, rule: Rule) -> Iterator[Mistake]:
 def _warnings(pack: Pack, today: date) -> Iterator[Mistake]:
     for rule in pack.rules:
         if rule.status == "active" and today - rule.reviewed > REVIEW_PERIOD:
-            yield Mistake(f"{pack.folder.name}/rules/{rule.id}.yaml", "reviewed", f"reviewed on {rule.reviewed}, more than {REVIEW_PERIOD.days} days ago; it still runs")
+            yield Mistake(
+                f"{pack.folder.name}/rules/{rule.id}.yaml",
+                "reviewed",
+                f"reviewed on {rule.reviewed}, more than {REVIEW_PERIOD.days} days ago; it still runs",
+            )
     rules = {rule.id for rule in pack.rules}
     for path in sorted((pack.folder / "rules").iterdir()):
         stem = path.name.removesuffix(".yaml").removesuffix(".cases")

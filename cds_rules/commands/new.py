@@ -55,7 +55,9 @@ def new_rule(folder: Path, identifier: str, group: str, title: str, today: date)
         BadInput: no rule id, or one of the files exists.
     """
     if not RULE_ID.match(identifier):
-        raise BadInput(f'"{identifier}" is not a rule id; small letters, digits and hyphens belong there, such as mg-total-dose')
+        raise BadInput(
+            f'"{identifier}" is not a rule id; small letters, digits and hyphens belong there, such as mg-total-dose'
+        )
     if not (folder / "pack.yaml").exists():
         raise BadInput(f"{folder} holds no pack.yaml; the folder of a pack belongs there")
     rule, cases = (folder / "rules" / f"{identifier}{end}" for end in (".yaml", ".cases.yaml"))

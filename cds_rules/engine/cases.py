@@ -14,7 +14,7 @@ from typing import TypeVar
 from cds_rules.engine.judging import Judge, decide
 from cds_rules.engine.reference import World, truth
 from cds_rules.knowledge.cases import Case
-from cds_rules.knowledge.rules import All, Any, Condition, Not, Operator, Pattern, Rule, Test
+from cds_rules.knowledge.rules import All, Any, Condition, Not, Operator, Pattern, Rule, Comparison
 
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ def _mutations(condition: Condition) -> Iterator[tuple[str, Condition]]:
                     yield f"without ({part})", build(parts[:number] + parts[number + 1 :])
 
 
-def _test_mutations(test: Test) -> Iterator[tuple[str, Test]]:
+def _test_mutations(test: Comparison) -> Iterator[tuple[str, Comparison]]:
     constant = test.constants[0]
     if test.operator in _EDGES:
         yield "edge flipped", replace(test, operator=_EDGES[test.operator])

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any as Anything
 
 from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, fits, passes
-from cds_rules.knowledge.rules import All, Any, Condition, Constant, Not, Pattern, Rule, Test, patterns
+from cds_rules.knowledge.rules import All, Any, Condition, Constant, Not, Pattern, Comparison, patterns
 from cds_rules.vocabulary.errors import MatcherError
 from cds_rules.vocabulary.facts import Fact, Value
 
@@ -75,7 +75,7 @@ def refuted(condition: Condition) -> list[Conjunction]:
 
 def _singles(pattern: Pattern) -> Iterator[Pattern]:
     choices = [
-        [Test(test.field, "eq", (constant,)) for constant in test.constants] if test.operator == "in" else [test]
+        [Comparison(test.field, "eq", (constant,)) for constant in test.constants] if test.operator == "in" else [test]
         for test in pattern.tests
     ]
     for tests in itertools.product(*choices):
@@ -186,7 +186,7 @@ def _all_of(terms: list[dict[str, Anything]]) -> dict[str, Anything]:
     return terms[0] if len(terms) == 1 else {"$and": terms}
 
 
-def _comparison(test: Test) -> dict[str, Anything]:
+def _comparison(test: Comparison) -> dict[str, Anything]:
     term = {test.field: test.constants[0]}
     return (
         term if test.operator == "eq" else {{"lt": "$lt", "le": "$lte", "gt": "$gt", "ge": "$gte"}[test.operator]: term}
@@ -198,11 +198,11 @@ class _Group:
     """Patterns that ask for the same facts, and the tests of each field they name."""
 
     patterns: tuple[Pattern, ...]
-    fields: Mapping[str, tuple[Test, ...]]
+    fields: Mapping[str, tuple[Comparison, ...]]
 
     @classmethod
     def of(cls, patterns: Iterable[Pattern]) -> _Group:
-        found, fields = tuple(patterns), dict[str, dict[Test, None]]()
+        found, fields = tuple(patterns), dict[str, dict[Comparison, None]]()
         for pattern in found:
             for test in pattern.tests:
                 fields.setdefault(test.field, {})[test] = None
@@ -290,7 +290,7 @@ def _discriminator(patterns: Iterable[Pattern]) -> str | None:
     return min(frozenset.intersection(*named), default=None)
 
 
-def _regions(tests: Iterable[Test]) -> Sequence[Value]:
+def _regions(tests: Iterable[Comparison]) -> Sequence[Value]:
     """One value from each stretch that the tests of a field can tell apart."""
     constants = {test.constants[0] for test in tests}
     if any(isinstance(constant, bool) for constant in constants):
@@ -328,6 +328,9 @@ class Matcher:
         return {name: YES if name in fired else NO if name in denied else UNKNOWN for name in self._names}
 
 
-def compiled_rules(rules: Iterable[Rule], call: Fact) -> dict[str, int]:
-    """How many compiled rules each rule costs on a hook, for `lint`."""
-    return {rule.id: sum(len(_for_hook(met(condition), call)) for _, condition in rule.conditions()) for rule in rules}
+def compiled_rules(conditions: Iterable[Condition], call: Fact) -> tuple[int, int]:
+    """How many compiled rules conditions cost on a hook in each of their two families, for `lint`."""
+    kept = list(conditions)
+    return sum(len(_for_hook(met(each), call)) for each in kept), sum(
+        len(_for_hook(refuted(each), call)) for each in kept
+    )

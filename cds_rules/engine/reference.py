@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Test
+from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Comparison
 from cds_rules.vocabulary.facts import Fact, Value
 
 
@@ -39,7 +39,7 @@ class World:
         self.gaps = frozenset(gaps)
 
 
-def passes(test: Test, value: Value) -> Truth:
+def passes(test: Comparison, value: Value) -> Truth:
     """Judge one comparison; a value that is not known is UNKNOWN."""
     if value is None:
         return UNKNOWN

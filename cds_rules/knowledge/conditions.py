@@ -13,7 +13,18 @@ from collections.abc import Mapping
 from typing import Any as Anything
 
 from cds_rules.knowledge.files import Reader, near, shown
-from cds_rules.knowledge.rules import ALWAYS, All, Any, Condition, Constant, Not, Operator, Parameter, Pattern, Test
+from cds_rules.knowledge.rules import (
+    ALWAYS,
+    All,
+    Any,
+    Condition,
+    Constant,
+    Not,
+    Operator,
+    Parameter,
+    Pattern,
+    Comparison,
+)
 from cds_rules.vocabulary.facts import KINDS, Field, quantized
 
 ORDERS: tuple[Operator, ...] = ("lt", "le", "gt", "ge")
@@ -21,10 +32,14 @@ Words = Mapping[tuple[str, str], frozenset[str]]
 """(kind, field) -> the words the packs' value sets give a field whose words are not fixed in the register."""
 
 
-def read_condition(reader: Reader, value: object, where: str, parameters: Mapping[str, Parameter], words: Words) -> Condition:
+def read_condition(
+    reader: Reader, value: object, where: str, parameters: Mapping[str, Parameter], words: Words
+) -> Condition:
     """Read one condition; a mistake is noted on the reader and stands in as "always"."""
     if not isinstance(value, Mapping) or not value:
-        reader.wrong(where, f"found {shown(value)}; a pattern such as {{fact: kidney, tier: G5}}, or all, any, not belongs here")
+        reader.wrong(
+            where, f"found {shown(value)}; a pattern such as {{fact: kidney, tier: G5}}, or all, any, not belongs here"
+        )
         return ALWAYS
     for key in ("all", "any", "not"):
         if key in value:
@@ -34,12 +49,17 @@ def read_condition(reader: Reader, value: object, where: str, parameters: Mappin
                 return ALWAYS
             if key == "not":
                 return Not(read_condition(reader, value[key], f"{where}.not", parameters, words))
-            parts = tuple(read_condition(reader, item, place, parameters, words) for item, place in reader.items(value, key, where, 1))
+            parts = tuple(
+                read_condition(reader, item, place, parameters, words)
+                for item, place in reader.items(value, key, where, 1)
+            )
             return All(parts) if key == "all" else Any(parts)
     return _pattern(reader, value, where, parameters, words)
 
 
-def _pattern(reader: Reader, value: Mapping[str, Anything], where: str, parameters: Mapping[str, Parameter], words: Words) -> Condition:
+def _pattern(
+    reader: Reader, value: Mapping[str, Anything], where: str, parameters: Mapping[str, Parameter], words: Words
+) -> Condition:
     kind = value.get("fact")
     if not isinstance(kind, str) or kind not in KINDS:
         found = "no fact is named" if kind is None else f"unknown fact {shown(kind)}{near(str(kind), KINDS)}"
@@ -58,28 +78,48 @@ def _pattern(reader: Reader, value: Mapping[str, Anything], where: str, paramete
     return Pattern(kind, tuple(tests))
 
 
-def _tests(reader: Reader, name: str, wanted: object, where: str, field: Field, choice: frozenset[str], parameters: Mapping[str, Parameter]) -> list[Test]:
+def _tests(
+    reader: Reader,
+    name: str,
+    wanted: object,
+    where: str,
+    field: Field,
+    choice: frozenset[str],
+    parameters: Mapping[str, Parameter],
+) -> list[Comparison]:
     if not isinstance(wanted, Mapping):
         constant = _constant(reader, wanted, where, field, choice, parameters)
-        return [] if constant is None else [Test(name, "eq", (constant,))]
+        return [] if constant is None else [Comparison(name, "eq", (constant,))]
     if not wanted:
         reader.wrong(where, "no comparison is named; one of in, lt, le, gt, ge belongs here")
     tests = []
     for operator, operand in wanted.items():
         if operator == "in":
-            found = [_constant(reader, item, place, field, choice, parameters) for item, place in reader.items(wanted, "in", where, 1)]
+            found = [
+                _constant(reader, item, place, field, choice, parameters)
+                for item, place in reader.items(wanted, "in", where, 1)
+            ]
             if constants := tuple(constant for constant in found if constant is not None):
-                tests.append(Test(name, "in", constants))
+                tests.append(Comparison(name, "in", constants))
         elif operator not in ORDERS:
-            reader.wrong(where, f"unknown comparison {shown(operator)}{near(str(operator), ['in', *ORDERS])}", wanted, operator)
+            reader.wrong(
+                where, f"unknown comparison {shown(operator)}{near(str(operator), ['in', *ORDERS])}", wanted, operator
+            )
         elif field.type != "number":
-            reader.wrong(where, f'"{operator}" compares numbers, and {name} is {"true or false" if field.type == "flag" else "text"}', wanted, operator)
+            reader.wrong(
+                where,
+                f'"{operator}" compares numbers, and {name} is {"true or false" if field.type == "flag" else "text"}',
+                wanted,
+                operator,
+            )
         elif (constant := _constant(reader, operand, where, field, choice, parameters)) is not None:
-            tests.append(Test(name, operator, (constant,)))
+            tests.append(Comparison(name, operator, (constant,)))
     return tests
 
 
-def _constant(reader: Reader, value: object, where: str, field: Field, choice: frozenset[str], parameters: Mapping[str, Parameter]) -> Constant | None:
+def _constant(
+    reader: Reader, value: object, where: str, field: Field, choice: frozenset[str], parameters: Mapping[str, Parameter]
+) -> Constant | None:
     if isinstance(value, str) and value.startswith("$"):
         if value[1:] not in parameters:
             reader.wrong(where, f'unknown parameter "{value}"{near(value[1:], parameters)}')
@@ -92,13 +132,20 @@ def _constant(reader: Reader, value: object, where: str, field: Field, choice: f
             number = float(value)
             if number == number and abs(number) <= 1e12 and quantized(number) == number:
                 return number
-            reader.wrong(where, f"found {shown(value)}; a finite number with at most nine decimals and no tinier than 0.0001 belongs here")
+            reader.wrong(
+                where,
+                f"found {shown(value)}; a finite number with at most nine decimals and no tinier than 0.0001 belongs here",
+            )
             return None
         case "text" if isinstance(value, str):
             if choice and value not in choice:
                 reader.wrong(where, f"unknown word {shown(value)}{near(value, choice)}")
                 return None
             return str(value)
-    belongs = {"flag": "true or false", "number": f"a number{f' in {field.unit}' if field.unit else ''}", "text": "text"}[field.type]
+    belongs = {
+        "flag": "true or false",
+        "number": f"a number{f' in {field.unit}' if field.unit else ''}",
+        "text": "text",
+    }[field.type]
     reader.wrong(where, f"found {shown(value)}; {belongs} belongs here")
     return None

@@ -55,7 +55,7 @@ def near(word: str, words: Iterable[str]) -> str:
     '; one of a, b belongs here'
     """
     known = sorted(set(words))
-    if close := difflib.get_close_matches(word, known, 1, 0.7):
+    if close := difflib.get_close_matches(word, known, 1, 0.6):
         return f'; did you mean "{close[0]}"?'
     return f"; one of {', '.join(known)} belongs here" if len(known) <= 24 else ""
 
@@ -91,7 +91,14 @@ class Reader:
         """Note a mistake; `at` is the YAML collection it stands in and `key` its key or index there, for the line."""
         self.mistakes.append(Mistake(self.path, where, message, _line_of(at, key)))
 
-    def mapping(self, value: object, where: str, required: Sequence[str] = (), optional: Sequence[str] = (), open_keys: bool = False) -> Mapping[str, Any]:
+    def mapping(
+        self,
+        value: object,
+        where: str,
+        required: Sequence[str] = (),
+        optional: Sequence[str] = (),
+        open_keys: bool = False,
+    ) -> Mapping[str, Any]:
         """A mapping with these keys and, unless `open_keys`, no others."""
         if not isinstance(value, Mapping):
             self.wrong(where, f"found {shown(value)}; a mapping belongs here")

@@ -19,6 +19,7 @@ from cds_rules.knowledge.conditions import Words, read_condition
 from cds_rules.knowledge.files import Reader, near, read_yaml, shown
 from cds_rules.knowledge.rules import (
     ALWAYS,
+    ANY_CITED,
     INDICATORS,
     CardText,
     Condition,
@@ -90,11 +91,46 @@ def read_packs(folders: Sequence[Path]) -> tuple[Pack, ...]:
     for pack in packs:
         for rule in pack.rules:
             if rule.id in owners:
-                mistakes.append(Mistake(f"{pack.folder.name}/rules/{rule.id}.yaml", "", f"the pack {owners[rule.id]} has a rule of this id already"))
+                mistakes.append(
+                    Mistake(
+                        f"{pack.folder.name}/rules/{rule.id}.yaml",
+                        "",
+                        f"the pack {owners[rule.id]} has a rule of this id already",
+                    )
+                )
             owners[rule.id] = pack.name
     if mistakes:
         raise PackError(tuple(mistakes))
     return tuple(packs)
+
+
+PARENT_CLASSES = frozenset({"diuretic", "mg-wasting"})
+"""Classes that are unions of others (clinical specification 3.9b, 5.1); facts of them stand beside those of their members."""
+
+
+BY_ROUTE = frozenset({"mg-enema"})
+"""Classes that no code has: the route makes them."""
+
+
+def vocabulary_words(tables: Mapping[str, Rows]) -> Words:
+    """The words that value sets give to fields of facts: medication classes, condition keys, symptom keys."""
+
+    def keys(*names: str) -> frozenset[str]:
+        found = {row["key"] for name in names for row in tables.get(name, ())}
+        return frozenset(key for key in found if key and not key.startswith("!"))
+
+    classes, conditions = keys("medication_classes"), keys("conditions")
+    symptoms = keys("symptoms") | {"myoglobinuria", "ventricular-arrhythmia"}
+    if not classes:
+        return {}
+    return {
+        ("medication", "class"): classes | PARENT_CLASSES | BY_ROUTE,
+        ("magnesium-product", "class"): frozenset(each for each in classes if each.startswith("mg-")) | BY_ROUTE,
+        ("condition", "key"): conditions,
+        ("symptom", "key"): symptoms,
+        ("renal-risk", "key"): classes | conditions,
+        ("deficiency-risk", "key"): classes | conditions,
+    }
 
 
 def merged_tables(several: Iterable[Mapping[str, Rows]]) -> dict[str, Rows]:
@@ -132,17 +168,24 @@ def read_pack(folder: Path, words: Words | None = None) -> Pack:
     known = words or {}
     source = reader.mapping(head.get("source", {}), "source", ("label", "url"))
     overrides = {
-        str(key): str(value) for key, value in reader.mapping(head.get("overrides", {}), "overrides", open_keys=True).items()
+        str(key): str(value)
+        for key, value in reader.mapping(head.get("overrides", {}), "overrides", open_keys=True).items()
     }
     groups = _groups(reader, head)
     links = _links(reader, head)
-    comfort = read_condition(reader, head["comfort_care"], "comfort_care", parameters, known) if "comfort_care" in head else None
+    comfort = (
+        read_condition(reader, head["comfort_care"], "comfort_care", parameters, known)
+        if "comfort_care" in head
+        else None
+    )
     group_ids = [group.id for group in groups]
     rules = []
     for path in sorted((folder / "rules").glob("*.yaml")):
         if path.name.endswith(".cases.yaml"):
             continue
-        rule, wrong = read_rule(path, f"{folder.name}/rules/{path.name}", group_ids, overrides, links, parameters, known)
+        rule, wrong = read_rule(
+            path, f"{folder.name}/rules/{path.name}", group_ids, overrides, links, parameters, known
+        )
         mistakes += wrong
         if rule:
             rules.append(rule)
@@ -184,7 +227,11 @@ def _parameters(reader: Reader, head: Mapping[str, Any]) -> dict[str, Parameter]
             reader.text(body, "because", where),
         )
         if not parameter.low <= parameter.value <= parameter.high:
-            reader.wrong(where, f"value {parameter.value:g} lies outside its bounds {parameter.low:g} to {parameter.high:g}", value)
+            reader.wrong(
+                where,
+                f"value {parameter.value:g} lies outside its bounds {parameter.low:g} to {parameter.high:g}",
+                value,
+            )
         found[name] = parameter
     return found
 
@@ -193,7 +240,9 @@ def _groups(reader: Reader, head: Mapping[str, Any]) -> tuple[Group, ...]:
     groups = []
     for item, where in reader.items(head, "groups", "", 1):
         body = reader.mapping(item, where, ("id", "title", "rules"))
-        groups.append(Group(reader.text(body, "id", where), reader.text(body, "title", where), reader.texts(body, "rules", where)))
+        groups.append(
+            Group(reader.text(body, "id", where), reader.text(body, "title", where), reader.texts(body, "rules", where))
+        )
     return tuple(groups)
 
 
@@ -224,10 +273,14 @@ def _removals(
         found.append(
             Removal(
                 by=frozenset(rule for name in reader.words(body, "by", where, members) for rule in members[name]),
-                removes=frozenset(rule for name in reader.words(body, "removes", where, members) for rule in members[name]),
+                removes=frozenset(
+                    rule for name in reader.words(body, "removes", where, members) for rule in members[name]
+                ),
                 at_least=reader.word(body, "at_least", where, INDICATORS, "info"),  # type: ignore[arg-type]  # checked by word()
                 hooks=frozenset(reader.words(body, "hooks", where, HOOKS)),
-                unless=read_condition(reader, body["unless"], f"{where}.unless", parameters, words) if "unless" in body else None,
+                unless=read_condition(reader, body["unless"], f"{where}.unless", parameters, words)
+                if "unless" in body
+                else None,
             )
         )
     return tuple(found)
@@ -243,10 +296,25 @@ def _same_rules(reader: Reader, groups: Sequence[Group], rules: Sequence[Rule], 
     present = {rule.id for rule in rules}
     for identifier in listed:
         if identifier not in present and not any(f"/{identifier}.yaml" in path for path in broken):
-            reader.wrong("groups", f"the rule {identifier} is listed and has no file rules/{identifier}.yaml{near(identifier, present)}")
+            reader.wrong(
+                "groups",
+                f"the rule {identifier} is listed and has no file rules/{identifier}.yaml{near(identifier, present)}",
+            )
 
 
-RULE_KEYS = ("title", "version", "status", "group", "hooks", "reviewed", "when", "levels", "card", "overrides", "evidence")
+RULE_KEYS = (
+    "title",
+    "version",
+    "status",
+    "group",
+    "hooks",
+    "reviewed",
+    "when",
+    "levels",
+    "card",
+    "overrides",
+    "evidence",
+)
 RULE_OPTIONAL = ("ages", "unless", "suggestions", "links")
 
 
@@ -266,7 +334,9 @@ def read_rule(
     reader = Reader(name)
     identifier = path.name.removesuffix(".yaml")
     if not RULE_ID.match(identifier):
-        reader.wrong("", f'the file name "{path.name}" is not a rule id; small letters, digits and hyphens belong there')
+        reader.wrong(
+            "", f'the file name "{path.name}" is not a rule id; small letters, digits and hyphens belong there'
+        )
     body = reader.mapping(document, "", RULE_KEYS, RULE_OPTIONAL)
     version = reader.text(body, "version", "")
     if version and not VERSION.match(version):
@@ -301,7 +371,9 @@ def read_rule(
         levels=tuple(levels),
         unless=tuple(unless),
         card=_card(reader, body.get("card", {})),
-        suggestions=tuple(_suggestion(reader, item, where, parameters, words) for item, where in reader.items(body, "suggestions", "")),
+        suggestions=tuple(
+            _suggestion(reader, item, where, parameters, words) for item, where in reader.items(body, "suggestions", "")
+        ),
         overrides=reader.words(body, "overrides", "", overrides),
         evidence=tuple(_evidence(reader, item, where) for item, where in reader.items(body, "evidence", "", 1)),
         links=tuple(links[link] for link in reader.words(body, "links", "", links)),
@@ -320,10 +392,19 @@ def _card(reader: Reader, value: object) -> CardText:
     )
 
 
-def _suggestion(reader: Reader, value: object, where: str, parameters: Mapping[str, Parameter], words: Words) -> Suggestion:
+def _suggestion(
+    reader: Reader, value: object, where: str, parameters: Mapping[str, Parameter], words: Words
+) -> Suggestion:
     body = reader.mapping(value, where, ("offer",), ("recommended", "when", "classes", "urgent"))
     offer = reader.word(body, "offer", where, OFFERS, "stop")
-    classes = frozenset(reader.words(body, "classes", where, words.get(("medication", "class"), frozenset()) or reader.texts(body, "classes", where)))
+    classes = frozenset(
+        reader.words(
+            body,
+            "classes",
+            where,
+            {ANY_CITED, *(words.get(("medication", "class")) or reader.texts(body, "classes", where))},
+        )
+    )
     if offer in ("stop", "delete", "revise") and not classes:
         reader.wrong(f"{where}.classes", f'"{offer}" names the classes of the medications it is about', value)
     when = read_condition(reader, body["when"], f"{where}.when", parameters, words) if "when" in body else ALWAYS

@@ -28,6 +28,7 @@ _STRENGTH = re.compile(
 _LIST = re.compile(r"\b(\d+(?:\.\d+)?(?:\s*[-/]\s*\d+(?:\.\d+)?)+)\s*(mg|mcg)\b")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _IN_VOLUME = re.compile(r"\bin\s+(\d+(?:\.\d+)?)\s*ml\b")
+_BY_WEIGHT = re.compile(r"\d\s*mg\s*/\s*g\b")
 _ELEMENTAL = re.compile(
     r"(\d+(?:[.,]\d+)?)\s*mg\s+(?:of\s+)?elemental\b|\belemental(?:\s+(?:magnesium|mg))?\s*:?\s*(\d+(?:[.,]\d+)?)\s*mg\b"
 )
@@ -270,16 +271,15 @@ class Products:
     def _form(self, folded: str) -> tuple[str, str | None]:
         forms = [meanings[0] for _, _, meanings in self._forms.spans(folded)]
         if not forms:
-            return "", None
+            return ("cream", "topical") if _BY_WEIGHT.search(folded) else ("", None)
         special = [each for each in forms if each[1] not in ("", "oral")]
         form, route = (special or [each for each in forms if each[1]] or forms)[0]
         return form, route or None
 
     def _product(self, told: _Told, atc: str) -> Product:
         stand_in = self._coded.get(told.stands_for)
-        if stand_in and not told.strengths and told.elemental_mg is None:
-            if not told.route or told.route == stand_in.route:
-                return stand_in
+        if stand_in and not told.strengths and told.elemental_mg is None and told.route in (None, stand_in.route):
+            return stand_in
         route = told.route or next((route for prefix, route in _ANATOMICAL_ROUTE if atc.startswith(prefix)), None)
         if told.fluid:
             return Product(told.ingredients, frozenset({"mg-iv-fluid"}), told.strengths, told.dose_form, "iv")

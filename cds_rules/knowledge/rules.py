@@ -22,7 +22,7 @@ SEVERITY = {indicator: rank for rank, indicator in enumerate(INDICATORS)}
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Comparison:
     """One comparison of a field with constants; several constants only for "in"."""
 
     field: str
@@ -39,7 +39,7 @@ class Pattern:
     """There is a fact of this kind that passes every test."""
 
     kind: str
-    tests: tuple[Test, ...]
+    tests: tuple[Comparison, ...]
 
     def __str__(self) -> str:
         return f"{self.kind}: {' and '.join(str(test) for test in self.tests)}" if self.tests else self.kind
@@ -111,6 +111,10 @@ class Unless:
 
     when: Condition
     because: str
+
+
+ANY_CITED = "any-cited"
+"""In a suggestion's classes: every medication in focus that the finding rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ class Rule:
     @property
     def trigger(self) -> Condition:
         """`when` together with the lower age limit."""
-        return All((Pattern("patient", (Test("age_years", "ge", (float(self.age_from),)),)), self.when))
+        return All((Pattern("patient", (Comparison("age_years", "ge", (float(self.age_from),)),)), self.when))
 
     def conditions(self) -> Iterator[tuple[str, Condition]]:
         """Yield each condition with its name: when, level 0.., unless 0.. ."""

@@ -18,14 +18,21 @@ Schema = dict[str, Any]
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
-_PARAMETER: Schema = {"type": "string", "pattern": "^\\$[a-z0-9_]+$", "description": "the value of a parameter of pack.yaml"}
+_PARAMETER: Schema = {
+    "type": "string",
+    "pattern": "^\\$[a-z0-9_]+$",
+    "description": "the value of a parameter of pack.yaml",
+}
 _URL: Schema = {"type": "string", "pattern": "^https?://"}
 
 
 def rule_schema(words: Words) -> Schema:
     """The schema of rules/<id>.yaml."""
     condition: Schema = {"$ref": "#/$defs/condition"}
-    suggestion = _mapping({"offer": {"enum": list(OFFERS)}}, {"recommended": _flag(), "urgent": _flag(), "when": condition, "classes": _TEXTS})
+    suggestion = _mapping(
+        {"offer": {"enum": list(OFFERS)}},
+        {"recommended": _flag(), "urgent": _flag(), "when": condition, "classes": _TEXTS},
+    )
     evidence = _mapping(
         {"supports": _TEXT, "grade": {"enum": ["A", "B", "C"]}, "claim": _TEXT, "citation": _TEXT},
         {"url": _URL, "numbers": {"type": "array", "items": {"type": "number"}}},
@@ -39,7 +46,11 @@ def rule_schema(words: Words) -> Schema:
         "reviewed": {"type": "string", "format": "date"},
         "ages": _mapping({"from": {"type": "integer", "minimum": 0}}),
         "when": condition,
-        "levels": {"type": "array", "minItems": 1, "items": _mapping({"is": {"enum": list(INDICATORS)}}, {"when": condition})},
+        "levels": {
+            "type": "array",
+            "minItems": 1,
+            "items": _mapping({"is": {"enum": list(INDICATORS)}}, {"when": condition}),
+        },
         "unless": {"type": "array", "items": _mapping({"when": condition, "because": _TEXT})},
         "card": _mapping({"summary": _TEXT, "why": _TEXT, "consider": _TEXTS}, {"found": _TEXTS, "uncertain": _TEXTS}),
         "suggestions": {"type": "array", "items": suggestion},
@@ -60,12 +71,23 @@ def cases_schema(words: Words) -> Schema:
     facts: Schema = {"$ref": "#/$defs/facts"}
     case = _mapping(
         {"name": _TEXT, "expect": {"enum": list(EXPECTATIONS)}},
-        {"hook": {"enum": list(HOOKS)}, "with": facts, "without": _TEXTS, "gaps": {"type": "array", "items": {"enum": list(KINDS)}}},
+        {
+            "hook": {"enum": list(HOOKS)},
+            "with": facts,
+            "without": _TEXTS,
+            "gaps": {"type": "array", "items": {"enum": list(KINDS)}},
+        },
     )
     kinds = {}
     for name, kind in KINDS.items():
         if name != "call":
-            one = _mapping({}, {field: {"anyOf": [_value(declared, words.get((name, field), frozenset())), {"type": "null"}]} for field, declared in kind.fields.items()})
+            one = _mapping(
+                {},
+                {
+                    field: {"anyOf": [_value(declared, words.get((name, field), frozenset())), {"type": "null"}]}
+                    for field, declared in kind.fields.items()
+                },
+            )
             kinds[name] = one if name in QUIET else {"anyOf": [one, {"type": "array", "items": one}]}
     return {
         "$schema": _DIALECT,
@@ -78,7 +100,14 @@ def cases_schema(words: Words) -> Schema:
 def pack_schema(words: Words) -> Schema:
     """The schema of pack.yaml."""
     condition: Schema = {"$ref": "#/$defs/condition"}
-    removal = _mapping({"by": _TEXTS, "removes": _TEXTS}, {"at_least": {"enum": list(INDICATORS)}, "hooks": {"type": "array", "items": {"enum": list(HOOKS)}}, "unless": condition})
+    removal = _mapping(
+        {"by": _TEXTS, "removes": _TEXTS},
+        {
+            "at_least": {"enum": list(INDICATORS)},
+            "hooks": {"type": "array", "items": {"enum": list(HOOKS)}},
+            "unless": condition,
+        },
+    )
     number: Schema = {"type": "number"}
     parameter = _mapping({"value": number, "low": number, "high": number, "because": _TEXT}, {"unit": _TEXT})
     return {
@@ -90,7 +119,11 @@ def pack_schema(words: Words) -> Schema:
                 "title": _TEXT,
                 "version": _TEXT,
                 "source": _mapping({"label": _TEXT, "url": _URL}),
-                "groups": {"type": "array", "minItems": 1, "items": _mapping({"id": _TEXT, "title": _TEXT, "rules": _TEXTS})},
+                "groups": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": _mapping({"id": _TEXT, "title": _TEXT, "rules": _TEXTS}),
+                },
                 "overrides": {"type": "object", "additionalProperties": _TEXT},
             },
             {
@@ -108,11 +141,17 @@ def _condition_definitions(words: Words) -> Schema:
     condition: Schema = {"$ref": "#/$defs/condition"}
     several: Schema = {"type": "array", "items": condition, "minItems": 1}
     patterns = [_pattern(name, kind, words) for name, kind in KINDS.items()]
-    return {"condition": {"oneOf": [_mapping({"all": several}), _mapping({"any": several}), _mapping({"not": condition}), *patterns]}}
+    return {
+        "condition": {
+            "oneOf": [_mapping({"all": several}), _mapping({"any": several}), _mapping({"not": condition}), *patterns]
+        }
+    }
 
 
 def _pattern(name: str, kind: Kind, words: Words) -> Schema:
-    fields = {field: _comparison(declared, words.get((name, field), frozenset())) for field, declared in kind.fields.items()}
+    fields = {
+        field: _comparison(declared, words.get((name, field), frozenset())) for field, declared in kind.fields.items()
+    }
     return {"description": kind.meaning, **_mapping({"fact": {"const": name}}, fields)}
 
 

@@ -9,7 +9,7 @@ import pytest
 from cds_rules.engine import durable
 from cds_rules.engine.reference import NO, UNKNOWN, YES, World, truth
 from cds_rules.knowledge.pack import Pack
-from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Test
+from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Comparison
 from cds_rules.vocabulary.facts import HOOKS, Fact, fact
 from tests.engine.worlds import Worlds
 
@@ -23,14 +23,16 @@ def test_two_matchers_agree_on_the_rules_of_the_pack(pack: Pack) -> None:
     evaluations = 0
     for seed, hook in enumerate(hooks):
         rules = [rule for rule in pack.rules if hook in rule.hooks]
-        conditions = {f"{rule.id}: {name}": condition for rule in rules for name, condition in rule.conditions()}
-        matcher = durable.Matcher(f"agreement {hook}", conditions, fact("call", hook=hook))
+        every = {f"{rule.id}: {name}": condition for rule in rules for name, condition in rule.conditions()}
+        families = [{name: each for name, each in every.items() if name.endswith(": when") is first} for first in (True, False)]
+        matchers = [durable.Matcher(f"agreement {hook}", each, fact("call", hook=hook)) for each in families]
         worlds = Worlds(rules, seed)
         while evaluations < 200_000 * (seed + 1) / len(hooks):
             world = worlds.draw(hook)
-            found = matcher.truths(world)
-            for name, condition in conditions.items():
-                assert found[name] is truth(condition, world), (name, str(condition), world.facts, sorted(world.gaps))
+            for matcher, conditions in zip(matchers, families, strict=True):
+                found = matcher.truths(world)
+                for name, condition in conditions.items():
+                    assert found[name] is truth(condition, world), (name, str(condition), world.facts, world.gaps)
             evaluations += len(rules)
 
 
@@ -58,7 +60,10 @@ def test_two_matchers_agree_on_random_conditions(seed: int) -> None:
 @needs_durable
 def test_absence_ignores_the_order_of_facts() -> None:
     condition = All(
-        (Pattern("lab", (Test("code", "eq", ("ck",)),)), Not(Pattern("lab", (Test("code", "eq", ("tsh",)),))))
+        (
+            Pattern("lab", (Comparison("code", "eq", ("ck",)),)),
+            Not(Pattern("lab", (Comparison("code", "eq", ("tsh",)),))),
+        )
     )
     matcher = durable.Matcher("order", {"c": condition}, fact("call", hook="patient-view"))
     both = [fact("lab", code="ck"), fact("lab", code="tsh")]
@@ -71,7 +76,7 @@ def test_absence_ignores_the_order_of_facts() -> None:
 @needs_durable
 def test_a_session_in_which_no_rule_fires_is_survived() -> None:
     matcher = durable.Matcher(
-        "empty", {"c": Pattern("lab", (Test("code", "eq", ("ck",)),))}, fact("call", hook="patient-view")
+        "empty", {"c": Pattern("lab", (Comparison("code", "eq", ("ck",)),))}, fact("call", hook="patient-view")
     )
     for _ in range(1000):
         assert matcher.truths(World([]))["c"] is NO
@@ -100,12 +105,12 @@ def _pattern(draw: random.Random) -> Pattern:
         if draw.random() < 0.4:
             continue
         if words is None:
-            tests.append(Test(name, draw.choice(("lt", "le", "gt", "ge")), (float(draw.choice((1, 2, 3))),)))
+            tests.append(Comparison(name, draw.choice(("lt", "le", "gt", "ge")), (float(draw.choice((1, 2, 3))),)))
         elif words is True:
-            tests.append(Test(name, "eq", (draw.random() < 0.5,)))
+            tests.append(Comparison(name, "eq", (draw.random() < 0.5,)))
         else:
             several = draw.random() < 0.4
-            tests.append(Test(name, "in" if several else "eq", tuple(draw.sample(words, 2 if several else 1))))
+            tests.append(Comparison(name, "in" if several else "eq", tuple(draw.sample(words, 2 if several else 1))))
     return Pattern(kind, tuple(tests))
 
 

@@ -8,10 +8,10 @@ from cds_rules.engine.arbitration import Policy, arbitrate
 from cds_rules.engine.judging import Finding, Outcome, Verdict
 from cds_rules.engine.reference import YES, Judgement, World
 from cds_rules.knowledge.pack import Pack
-from cds_rules.knowledge.rules import ALWAYS, Group, Indicator, Pattern, Removal, Rule, Test
+from cds_rules.knowledge.rules import ALWAYS, Group, Indicator, Pattern, Removal, Rule, Comparison
 from cds_rules.vocabulary.facts import fact
 
-COMFORT = Pattern("patient", (Test("comfort_care", "eq", (True,)),))
+COMFORT = Pattern("patient", (Comparison("comfort_care", "eq", (True,)),))
 QUIET = World([fact("patient", comfort_care=False)])
 
 
@@ -77,7 +77,7 @@ def test_a_removal_can_ask_for_a_level_a_hook_and_an_exception(pack: Pack) -> No
     in_orders = Removal(frozenset({"a"}), frozenset({"b"}), hooks=frozenset({"order-sign"}))
     assert shown(pack, policy(*groups, removals=(in_orders,)), ("a", "info"), ("b", "info")) == ["a info", "b info"]
     unless = Removal(
-        frozenset({"a"}), frozenset({"b"}), unless=Pattern("symptom", (Test("severe_deficiency", "eq", (True,)),))
+        frozenset({"a"}), frozenset({"b"}), unless=Pattern("symptom", (Comparison("severe_deficiency", "eq", (True,)),))
     )
     severe = World([fact("symptom", severe_deficiency=True)])
     assert shown(pack, policy(*groups, removals=(unless,)), ("a", "info"), ("b", "info"), world=severe) == [

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, truth, unknowns, witnesses
-from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Test
+from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Comparison
 from cds_rules.vocabulary.chart import Source
 from cds_rules.vocabulary.facts import fact
 
-HIGH = Pattern("lab", (Test("code", "eq", ("magnesium",)), Test("value", "gt", (3.0,))))
-G5 = Pattern("kidney", (Test("tier", "eq", ("G5",)),))
+HIGH = Pattern("lab", (Comparison("code", "eq", ("magnesium",)), Comparison("value", "gt", (3.0,))))
+G5 = Pattern("kidney", (Comparison("tier", "eq", ("G5",)),))
 
 
 def magnesium(value: float | None) -> World:

@@ -10,6 +10,9 @@ from cds_rules.knowledge.rules import Rule, patterns
 from cds_rules.vocabulary.facts import KINDS, Fact, Value, fact
 
 
+NAMES = ("class", "code", "key", "test", "state", "statin", "reason")
+
+
 class Worlds:
     """Draws worlds; the same seed draws the same worlds."""
 
@@ -46,7 +49,8 @@ class Worlds:
     def _fact(self, kind: str, unknown: float) -> Fact:
         fields: dict[str, Value] = {}
         for name, field in KINDS[kind].fields.items():
-            if self._random.random() < unknown:
+            # what names a fact is always known; anything else may be open
+            if name not in NAMES and self._random.random() < unknown:
                 continue
             match field.type:
                 case "flag":

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds_rules.knowledge.pack import read_pack
-from cds_rules.knowledge.rules import All, Pattern, Test
+from cds_rules.knowledge.rules import All, Pattern, Comparison
 from cds_rules.vocabulary.errors import PackError
 
 PACK = """\
@@ -63,10 +63,11 @@ def mistakes(folder: Path, old: str, new: str, file: str = "rules/trial-rule.yam
 def test_a_good_pack_is_read(folder: Path) -> None:
     rule = read_pack(folder).rules[0]
     assert isinstance(rule.when, All)
-    assert rule.when.parts[0] == Pattern("kidney", (Test("tier", "in", ("G4", "G5")),))
-    assert rule.when.parts[1] == Pattern("patient", (Test("age_years", "ge", (75.0,)),))
+    assert rule.when.parts[0] == Pattern("kidney", (Comparison("tier", "in", ("G4", "G5")),))
+    assert rule.when.parts[1] == Pattern("patient", (Comparison("age_years", "ge", (75.0,)),))
     assert rule.when.parts[2] == Pattern(
-        "lab", (Test("code", "eq", ("ck",)), Test("ratio", "gt", (4.0,)), Test("ratio", "le", (10.0,)))
+        "lab",
+        (Comparison("code", "eq", ("ck",)), Comparison("ratio", "gt", (4.0,)), Comparison("ratio", "le", (10.0,))),
     )
 
 
