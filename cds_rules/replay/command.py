@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cds_rules import load_packs
 from cds_rules.replay.console import Screen
 from cds_rules.replay.expectations import Difference, read_expectations
 from cds_rules.replay.instants import read_when
@@ -65,12 +66,14 @@ def run(asked: Asked) -> int:
             output = (
                 sys.stdout.buffer if str(asked.json) == "-" else stack.enter_context(_writable(asked.json).open("wb"))
             )
+        knowledge = load_packs(options.packs, options.folders)
+        gc.collect()
+        gc.freeze()  # rules and tables stay; the collector need not walk them for every patient
         begun = time.perf_counter()
         made = plan(asked.paths, spool)
         summary.begin(made)
-        answers = replay(made, options, now, asked.jobs)
+        answers = replay(made, options, now, asked.jobs, knowledge)
         bar = stack.enter_context(screen.progress(len(made.tasks)))
-        gc.freeze()  # rules and tables stay; the collector need not walk them for every patient
         for done in answers:
             summary.add(done)
             for result in done.results:
@@ -93,6 +96,11 @@ def run(asked: Asked) -> int:
     if expectations is not None:
         if differences:
             screen.differences(differences)
+        elif not expectations.used:
+            screen.say(
+                f"{asked.expect} expects nothing of what was replayed; files are named after a patient's file or id.",
+                "yellow",
+            )
         else:
             screen.say(f"All cards are as expected ({len(expectations.used)} expectations).")
     if report is not None and asked.report is not None:

@@ -5,6 +5,7 @@ Flows in: results, a `Summary`. Flows out: text. Text of records is never taken 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -22,6 +23,8 @@ from cds_rules.vocabulary.chart import UNREAD_REASONS
 
 _MOST_ROWS = 15
 _MOST_PROBLEMS = 30
+_MOST_PLACES = 3
+_NUMBER = re.compile(r"\d+")
 _STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue"}
 
 
@@ -50,10 +53,15 @@ class Screen:
         """What was skipped."""
         if problems:
             self.say(f"Skipped ({len(problems)}):", "yellow")
-        for problem in problems[:_MOST_PROBLEMS]:
-            self.say(f"  {problem}")
-        if len(problems) > _MOST_PROBLEMS:
-            self.say(f"  and {len(problems) - _MOST_PROBLEMS} more; --report lists them")
+        alike: dict[str, list[Problem]] = {}
+        for problem in problems:
+            alike.setdefault(_NUMBER.sub("N", problem.message), []).append(problem)
+        for kind, same in list(alike.items())[:_MOST_PROBLEMS]:
+            named = ", ".join(problem.where for problem in same[:_MOST_PLACES])
+            more = f" and {len(same) - _MOST_PLACES} more" if len(same) > _MOST_PLACES else ""
+            self.say(f"  {named}{more}: {kind if len(same) > 1 else same[0].message}")
+        if len(alike) > _MOST_PROBLEMS:
+            self.say(f"  and {len(alike) - _MOST_PROBLEMS} more kinds; --report lists them")
 
     def each(self, result: Result) -> None:
         """One line an evaluation."""

@@ -21,6 +21,7 @@ def line(result: Result) -> bytes:
                 "hook": result.hook,
                 "at": result.at.isoformat(),
                 "order": result.order or None,
+                "drafts": result.drafts,
                 "cards": result.cards,
                 "evidence": {rule: [_source(each) for each in sources] for rule, sources in result.evidence.items()},
                 "judged": result.judged,

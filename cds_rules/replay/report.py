@@ -42,6 +42,7 @@ class ShownEvaluation:
     hook: str
     at: datetime
     order: str
+    drafts: tuple[str, ...]
     cards: tuple[ShownCard, ...]
     not_judged: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -163,6 +164,7 @@ def _shown(number: int, results: Sequence[Result]) -> ShownPatient:
                     result.hook,
                     result.at,
                     result.order,
+                    result.drafts,
                     tuple(sorted(cards, key=lambda card: _URGENCY[card.level])),
                     tuple(result.not_judged.items()),
                 )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from multiprocessing import get_context
@@ -24,11 +25,11 @@ from cds_rules.hooks.request import BadRequest, read_request
 from cds_rules.replay.asof import as_of, orders, unsettled
 from cds_rules.replay.instants import Moment, When, last, moments
 from cds_rules.replay.record import Record, dated
-from cds_rules.replay.sources import Fragment, Plan, Problem, Task, joined, load, stem_of
+from cds_rules.replay.sources import Fragment, Plan, Problem, Slices, Task, joined, load, stem_of
 from cds_rules.replay.wire import USED, entries
 from cds_rules.vocabulary.chart import Source, Unread
 from cds_rules.vocabulary.clock import completed_years
-from cds_rules.vocabulary.errors import BadInput
+from cds_rules.vocabulary.errors import BadInput, CdsRulesError
 
 _AHEAD = 64
 """Tasks a process pool is given ahead of the one whose answer is awaited."""
@@ -50,7 +51,7 @@ class Result:
     """One evaluation as replay tells of it, without the chart it came from.
 
     name: stem of the file, by which expected cards are found. about: the patient in a few words. order: the reference of
-    the order being written. evidence: rule -> the values its card rests on. notes: what a reader should know.
+    the order being written. drafts: what the drafts are called. evidence: rule -> the values its card rests on. notes: what a reader should know.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Result:
     disagreements: tuple[str, ...]
     fingerprint: str
     order: str = ""
+    drafts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -85,13 +87,10 @@ class Done:
     invalid: int = 0
 
 
-def replay(
-    made: Plan, options: Options, now: datetime, jobs: int = 1, knowledge: Knowledge | None = None
-) -> Iterator[Done]:
+def replay(made: Plan, options: Options, now: datetime, jobs: int, knowledge: Knowledge) -> Iterator[Done]:
     """Evaluate a plan, one `Done` a task, in order; pieces of records found on the way are joined and come last.
 
-    Raises:
-        CdsRulesError: the packs cannot be loaded.
+    knowledge: what `options.packs` and `options.folders` name; with several jobs each process loads its own.
     """
     fragments: list[Fragment] = []
     answers = _alone(options, now, knowledge) if jobs == 1 else _together(options, now, jobs)
@@ -105,9 +104,8 @@ def replay(
 class _alone:
     """Work in this process."""
 
-    def __init__(self, options: Options, now: datetime, knowledge: Knowledge | None) -> None:
-        self._options, self._now = options, now
-        self._knowledge = knowledge or load_packs(options.packs, options.folders)
+    def __init__(self, options: Options, now: datetime, knowledge: Knowledge) -> None:
+        self._options, self._now, self._knowledge = options, now, knowledge
 
     def __enter__(self) -> Any:
         return lambda tasks: (work(self._knowledge, task, self._options, self._now) for task in tasks)
@@ -120,7 +118,6 @@ class _together:
     """Work in several processes, answers in order and never far ahead of the reader."""
 
     def __init__(self, options: Options, now: datetime, jobs: int) -> None:
-        load_packs(options.packs, options.folders)  # a pack that cannot be read is said here, once
         self._pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (options, now))
 
     def __enter__(self) -> Any:
@@ -131,12 +128,15 @@ class _together:
 
     def _answers(self, tasks: Iterable[Task]) -> Iterator[Done]:
         waiting: deque[Future[Done]] = deque()
-        for task in tasks:
-            waiting.append(self._pool.submit(_work_here, task))
-            if len(waiting) > _AHEAD:
+        try:
+            for task in tasks:
+                waiting.append(self._pool.submit(_work_here, task))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise CdsRulesError("a process ended without a word, as when memory runs out; try fewer --jobs") from None
 
 
 _here: tuple[Knowledge, Options, datetime] | None = None
@@ -167,27 +167,27 @@ def work(knowledge: Knowledge, task: Task, options: Options, now: datetime) -> D
             unread = ()
         several = len(loaded.records) > 1
         name = record.patient_id if several and record.patient_id else task.name
+        where = f"{task.folder} ({record.name})" if isinstance(task.parts, Slices) else record.origins[0]
         for moment in moments(record, options.when, now):
             _judge(
                 done,
-                record.origins,
+                where,
                 lambda m=moment, r=record, u=unread, n=name: _of_record(knowledge, r, m, options, n, u),
             )
         if options.when == "each-order" and not orders(record):
             done.problems.append(
                 Problem(
-                    record.origins[0] if record.origins else task.name,
+                    where,
                     "no dated medication order; --at each-order judges at each of them",
                 )
             )
     for origin, body in loaded.requests:
         done.records += 1
-        _judge(done, (origin,), lambda o=origin, b=body: _of_request(knowledge, o, b, options, now))
+        _judge(done, origin, lambda o=origin, b=body: _of_request(knowledge, o, b, options, now))
     return done
 
 
-def _judge(done: Done, origins: Sequence[str], evaluation: Any) -> None:
-    where = origins[0] if origins else ""
+def _judge(done: Done, where: str, evaluation: Any) -> None:
     try:
         done.results.append(evaluation())
     except BadRequest as error:
@@ -215,7 +215,7 @@ def _of_record(
         documents=as_of(record, moment.at, moment.order, drafts=in_order),
         patient_id=record.patient_id,
         hook_instance=f"{record.name}|{moment.order.reference if moment.order else ''}",
-        missing=record.missing,
+        missing=record.missing if record.has_patient else {"patient": "the record has no Patient", **record.missing},
     )
     notes = [*record.notes, *([moment.note] if moment.note else [])]
     if count := unsettled(record.items):
@@ -275,6 +275,7 @@ def _result(
         matcher=evaluation.matcher,
         disagreements=evaluation.disagreements,
         fingerprint=evaluation.fingerprint,
+        drafts=tuple(each.label for each in evaluation.chart.medications if each.state == "draft"),
         notes=notes,
     )
 

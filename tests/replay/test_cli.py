@@ -1,0 +1,59 @@
+"""The command line as a person meets it: help, and mistakes said in a sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.replay.records import bundle, lab, patient, write
+
+
+def cds_rules(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cds_rules.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_help_names_the_commands_and_exit_codes() -> None:
+    assert "replay" in cds_rules("--help").stdout
+    assert "Exit codes: 0 done" in cds_rules("replay", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--at", "soon"], 'cds-rules: --at: "soon" is no instant'),
+        (["--hook", "patient-vew"], 'cds-rules: --hook: "patient-vew" is no hook'),
+        (["--hook", "patient-view", "--at", "each-order"], "order-sign or order-select belongs there"),
+        (["--expect", "nowhere"], "a folder of expected cards belongs there"),
+        (["--report", "/nowhere/at/all.html"], "cannot be written"),
+        (["nowhere.json"], "nowhere.json: no such file or folder"),
+        (["--jobs", "0"], "--jobs"),
+        (["--frobnicate"], "No such option"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_a_mistake_is_said_in_a_sentence(tmp_path: Path, words: list[str], message: str) -> None:
+    done = cds_rules("replay", str(write(tmp_path / "a.json", bundle(patient(), lab()))), *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_several_processes_give_what_one_gives(tmp_path: Path) -> None:
+    for number in range(5):
+        write(
+            tmp_path / f"in/{number}.json",
+            bundle(patient(f"p{number}"), lab(subject={"reference": f"Patient/p{number}"})),
+        )
+    one, two = (cds_rules("replay", str(tmp_path / "in"), "--json", "-", "--jobs", jobs) for jobs in ("1", "2"))
+    assert (one.returncode, two.returncode) == (0, 0)
+    assert one.stdout == two.stdout
+    assert len(one.stdout.splitlines()) == 5
