@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from cds_rules.service.settings import Settings, SettingsError
@@ -54,3 +57,8 @@ def test_says_every_mistake() -> None:
     ]
     assert "CDS_RULES_PORT: a whole number from 0 to 65535 belongs here" in caught.value.mistakes
     assert "CDS_RULES_PORT" in caught.value.mistakes[0], "a near miss is answered with the names there are"
+
+
+def test_every_setting_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "integrators.md").read_text("utf-8")
+    assert not [field.name for field in fields(Settings) if f"`CDS_RULES_{field.name.upper()}`" not in page]
