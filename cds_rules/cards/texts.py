@@ -102,7 +102,7 @@ def _list(items: Iterable[object], joint: str = ", ") -> str:
 def _environment(finalize: Any) -> Environment:
     environment = Environment(
         undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=True, lstrip_blocks=True
-    )  # noqa: S701  # Markdown: `finalize` escapes every value
+    )  # Markdown: `finalize` escapes every value
     environment.filters.update(age=_age, n=_number, short=_short, day=_day, list=_list, plain=cleaned)
     return environment
 

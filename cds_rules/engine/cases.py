@@ -14,8 +14,7 @@ from typing import TypeVar
 from cds_rules.engine.judging import Judge, decide
 from cds_rules.engine.reference import World, truth
 from cds_rules.knowledge.cases import Case
-from cds_rules.knowledge.rules import All, Any, Condition, Not, Operator, Pattern, Rule, Comparison
-
+from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Operator, Pattern, Rule
 
 T = TypeVar("T")
 
@@ -39,7 +38,7 @@ def run_cases(rule: Rule, cases: Iterable[Case]) -> list[CaseResult]:
     judge = Judge((rule,))
     results = []
     for case in cases:
-        verdict = judge.judge(case.hook, case.facts, {kind: ("not delivered",) for kind in case.gaps})
+        verdict = judge.judge(case.hook, case.facts, dict.fromkeys(case.gaps, ("not delivered",)))
         outcome = verdict.outcomes.get(rule.id)
         results.append(
             CaseResult(case, said(outcome.state, outcome.indicator) if outcome else "silent", verdict.disagreements)

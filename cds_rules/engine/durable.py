@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any as Anything
 
 from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, fits, passes
-from cds_rules.knowledge.rules import All, Any, Condition, Constant, Not, Pattern, Comparison, patterns
+from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Constant, Not, Pattern, patterns
 from cds_rules.vocabulary.errors import MatcherError
-from cds_rules.vocabulary.facts import Fact, Value
+from cds_rules.vocabulary.facts import Fact
 
 try:  # durable-rules does not import on Python 3.13 and later: there the reference matches alone
     import durable_rules_engine as _native
@@ -32,7 +32,6 @@ except ImportError:  # pragma: no cover - other interpreter
 AVAILABLE = _native is not None
 RULE_LIMIT = 250
 """Compiled rules a ruleset may hold; the library refuses 257 on one first antecedent with a bare number."""
-_COPIES = 512
 _CROWD = 6
 
 
@@ -248,20 +247,15 @@ class _Reader:
             yield {"k": each.kind, **{name: value for name in group.fields if (value := each.fields[name]) is not None}}
 
     def shadows(self, world: World) -> Iterator[dict[str, Anything]]:
-        """The facts with every field that is not known set to each value that could matter, and the gaps."""
+        """The facts, once for each pattern they could pass, with their open fields set so that they do; and the gaps."""
         for kind in self._asked:
             if kind in world.gaps:
                 yield {"k": "gap " + kind}
         for each, group in self.facts(world):
-            unknown = [name for name in group.fields if each.fields[name] is None]
-            copies = list(
-                itertools.islice(itertools.product(*(_regions(group.fields[name]) for name in unknown)), _COPIES + 1)
-            )
-            if len(copies) > _COPIES:
-                raise MatcherError(f"a {each.kind} fact leaves too many fields open")
             known = {name: value for name in group.fields if (value := each.fields[name]) is not None}
-            for values in copies:
-                yield {"k": "~" + each.kind, **known, **dict(zip(unknown, values, strict=True))}
+            copies = {_completed(pattern, each) for pattern in group.patterns if fits(pattern, each) is UNKNOWN}
+            for chosen in copies or {()}:
+                yield {"k": "~" + each.kind, **known, **dict(chosen)}
 
     def is_certain(self, world: World) -> bool:
         """Tell whether no pattern can be unknown: no gap, and no open field that would decide one."""
@@ -290,16 +284,25 @@ def _discriminator(patterns: Iterable[Pattern]) -> str | None:
     return min(frozenset.intersection(*named), default=None)
 
 
-def _regions(tests: Iterable[Comparison]) -> Sequence[Value]:
-    """One value from each stretch that the tests of a field can tell apart."""
-    constants = {test.constants[0] for test in tests}
-    if any(isinstance(constant, bool) for constant in constants):
-        return [True, False]
-    if any(isinstance(constant, str) for constant in constants):
-        return [*sorted(map(str, constants)), "(another)"]
-    numbers = sorted(float(constant) for constant in constants)
-    middles = [(low + high) / 2 for low, high in itertools.pairwise(numbers)]
-    return sorted({numbers[0] - 1, *numbers, *middles, numbers[-1] + 1})
+def _completed(pattern: Pattern, each: Fact) -> tuple[tuple[str, Constant], ...]:
+    """Values for the open fields that a pattern tests, such that the fact passes it; "" never passes anything."""
+    tests: dict[str, list[Comparison]] = {}
+    for test in pattern.tests:
+        if each.fields[test.field] is None:
+            tests.setdefault(test.field, []).append(test)
+    return tuple((name, _passing(several)) for name, several in tests.items())
+
+
+def _passing(tests: Sequence[Comparison]) -> Constant:
+    """A value that passes all comparisons of one field; where none does, one that passes none of any other."""
+    constants = [test.constants[0] for test in tests]
+    if all(isinstance(constant, float) for constant in constants):
+        numbers = sorted(float(constant) for constant in constants)
+        middles = [(low + high) / 2 for low, high in itertools.pairwise(numbers)]
+        candidates: list[Constant] = [numbers[0] - 1, *numbers, *middles, numbers[-1] + 1]
+    else:
+        candidates = list(constants)
+    return next((value for value in candidates if all(passes(test, value) is YES for test in tests)), "")
 
 
 class Matcher:

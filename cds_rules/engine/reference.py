@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Comparison
+from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Pattern
 from cds_rules.vocabulary.facts import Fact, Value
 
 

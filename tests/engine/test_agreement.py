@@ -9,7 +9,7 @@ import pytest
 from cds_rules.engine import durable
 from cds_rules.engine.reference import NO, UNKNOWN, YES, World, truth
 from cds_rules.knowledge.pack import Pack
-from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Comparison
+from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Pattern
 from cds_rules.vocabulary.facts import HOOKS, Fact, fact
 from tests.engine.worlds import Worlds
 

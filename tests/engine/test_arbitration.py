@@ -8,7 +8,7 @@ from cds_rules.engine.arbitration import Policy, arbitrate
 from cds_rules.engine.judging import Finding, Outcome, Verdict
 from cds_rules.engine.reference import YES, Judgement, World
 from cds_rules.knowledge.pack import Pack
-from cds_rules.knowledge.rules import ALWAYS, Group, Indicator, Pattern, Removal, Rule, Comparison
+from cds_rules.knowledge.rules import ALWAYS, Comparison, Group, Indicator, Pattern, Removal, Rule
 from cds_rules.vocabulary.facts import fact
 
 COMFORT = Pattern("patient", (Comparison("comfort_care", "eq", (True,)),))

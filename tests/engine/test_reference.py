@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, truth, unknowns, witnesses
-from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Comparison
+from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Pattern
 from cds_rules.vocabulary.chart import Source
 from cds_rules.vocabulary.facts import fact
 

@@ -9,7 +9,6 @@ from cds_rules.engine.reference import World
 from cds_rules.knowledge.rules import Rule, patterns
 from cds_rules.vocabulary.facts import KINDS, Fact, Value, fact
 
-
 NAMES = ("class", "code", "key", "test", "state", "statin", "reason")
 
 

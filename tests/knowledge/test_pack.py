@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds_rules.knowledge.pack import read_pack
-from cds_rules.knowledge.rules import All, Pattern, Comparison
+from cds_rules.knowledge.rules import All, Comparison, Pattern
 from cds_rules.vocabulary.errors import PackError
 
 PACK = """\
