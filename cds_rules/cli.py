@@ -96,7 +96,10 @@ def replay(
         ),
     ] = False,
     each: Annotated[bool, typer.Option("--each", help="Print one line an evaluation.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that judge.")] = 1,
+    jobs: Annotated[
+        int,
+        typer.Option(min=0, help="Processes that judge; 0: as many as there are processors when there is much to do."),
+    ] = 0,
     pack: Annotated[
         list[Path] | None,
         typer.Option(help="Folder of a rule pack to use instead of the installed ones; may be given again."),

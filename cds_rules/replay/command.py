@@ -8,6 +8,7 @@ through an error of this program. Floor: edge.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -23,18 +24,22 @@ from cds_rules.replay.expectations import Difference, read_expectations
 from cds_rules.replay.instants import read_when
 from cds_rules.replay.lines import line
 from cds_rules.replay.report import Report
-from cds_rules.replay.run import Options, replay
+from cds_rules.replay.run import Options, replay, workers
 from cds_rules.replay.sources import plan
 from cds_rules.replay.summary import Summary
 from cds_rules.vocabulary.errors import BadInput
 from cds_rules.vocabulary.facts import HOOKS
+
+_MANY = 40
+"""Tasks from which on starting processes pays."""
 
 DONE, DIFFERENT, UNUSABLE, FAILED = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The words of the command line. hook: "" for order-sign at each order and patient-view else."""
+    """The words of the command line. hook: "" for order-sign at each order and patient-view else. jobs: 0 for as
+    many as there are processors when there is much to do."""
 
     paths: tuple[Path, ...]
     hook: str = ""
@@ -44,7 +49,7 @@ class Asked:
     report: Path | None = None
     strict: bool = False
     each: bool = False
-    jobs: int = 1
+    jobs: int = 0
     pack: tuple[Path, ...] = ()
 
 
@@ -72,9 +77,9 @@ def run(asked: Asked) -> int:
         begun = time.perf_counter()
         made = plan(asked.paths, spool)
         summary.begin(made)
-        answers = replay(made, options, now, asked.jobs, knowledge)
+        work = stack.enter_context(workers(knowledge, options, now, asked.jobs or _jobs(len(made.tasks))))
         bar = stack.enter_context(screen.progress(len(made.tasks)))
-        for done in answers:
+        for done in replay(made, work):
             summary.add(done)
             for result in done.results:
                 if output is not None:
@@ -118,8 +123,6 @@ def _options(asked: Asked) -> Options:
             f"--at each-order drafts each order anew, which {hook} does not look at; order-sign or order-select belongs there",
             "--hook",
         )
-    if asked.jobs < 1:
-        raise BadInput("1 or more belongs there", "--jobs")
     if asked.expect is not None and not asked.expect.is_dir():
         raise BadInput(f"{asked.expect} is no folder; a folder of expected cards belongs there", "--expect")
     for path in asked.paths:
@@ -128,6 +131,12 @@ def _options(asked: Asked) -> Options:
     if asked.report is not None:
         _writable(asked.report)
     return Options(hook, when, asked.strict, None, asked.pack)
+
+
+def _jobs(tasks: int) -> int:
+    """One process for a few records, every processor we may use for many."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors if tasks >= _MANY else 1
 
 
 def _writable(path: Path) -> Path:

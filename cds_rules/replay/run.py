@@ -6,11 +6,13 @@ Flows in: paths, `Options`, the instant the run began. Flows out: `Done`s. Floor
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from multiprocessing import get_context
@@ -87,56 +89,55 @@ class Done:
     invalid: int = 0
 
 
-def replay(made: Plan, options: Options, now: datetime, jobs: int, knowledge: Knowledge) -> Iterator[Done]:
-    """Evaluate a plan, one `Done` a task, in order; pieces of records found on the way are joined and come last.
+Work = Callable[[Iterable[Task]], Iterator[Done]]
+"""Tasks in, what came of each out, in order."""
 
-    knowledge: what `options.packs` and `options.folders` name; with several jobs each process loads its own.
-    """
+
+def replay(made: Plan, workers: Work) -> Iterator[Done]:
+    """Evaluate a plan, one `Done` a task, in order; pieces of records found on the way are joined and come last."""
     fragments: list[Fragment] = []
-    answers = _alone(options, now, knowledge) if jobs == 1 else _together(options, now, jobs)
-    with answers as work:
-        for done in work(made.tasks):
-            fragments += done.fragments
-            yield done
-        yield from work(joined(fragments))
+    for done in workers(made.tasks):
+        fragments += done.fragments
+        yield done
+    yield from workers(joined(fragments))
 
 
-class _alone:
-    """Work in this process."""
+@contextmanager
+def workers(knowledge: Knowledge, options: Options, now: datetime, jobs: int) -> Iterator[Work]:
+    """This process, or `jobs` others. Start them before anything else starts a thread: they are forked where that is safe.
 
-    def __init__(self, options: Options, now: datetime, knowledge: Knowledge) -> None:
-        self._options, self._now, self._knowledge = options, now, knowledge
-
-    def __enter__(self) -> Any:
-        return lambda tasks: (work(self._knowledge, task, self._options, self._now) for task in tasks)
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-
-class _together:
-    """Work in several processes, answers in order and never far ahead of the reader."""
-
-    def __init__(self, options: Options, now: datetime, jobs: int) -> None:
-        self._pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (options, now))
-
-    def __enter__(self) -> Any:
-        return self._answers
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def _answers(self, tasks: Iterable[Task]) -> Iterator[Done]:
-        waiting: deque[Future[Done]] = deque()
+    Raises:
+        CdsRulesError: while working, when a process ends without a word.
+    """
+    if jobs == 1:
+        yield lambda tasks: (work(knowledge, task, options, now) for task in tasks)
+        return
+    global _here
+    _here = (knowledge, options, now)
+    if sys.platform == "linux":  # a fork shares the rules that are loaded already
+        pool = ProcessPoolExecutor(jobs, get_context("fork"))
+    else:
+        pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (options, now))
+    with pool:
+        pool.submit(_ready).result()
         try:
-            for task in tasks:
-                waiting.append(self._pool.submit(_work_here, task))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
+            yield lambda tasks: _answers(pool, tasks)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _answers(pool: ProcessPoolExecutor, tasks: Iterable[Task]) -> Iterator[Done]:
+    """Answers in order, never far ahead of the reader."""
+    waiting: deque[Future[Done]] = deque()
+    try:
+        for task in tasks:
+            waiting.append(pool.submit(_work_here, task))
+            if len(waiting) > _AHEAD:
                 yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise CdsRulesError("a process ended without a word, as when memory runs out; try fewer --jobs") from None
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool:
+        raise CdsRulesError("a process ended without a word, as when memory runs out; try fewer --jobs") from None
 
 
 _here: tuple[Knowledge, Options, datetime] | None = None
@@ -145,6 +146,10 @@ _here: tuple[Knowledge, Options, datetime] | None = None
 def _start(options: Options, now: datetime) -> None:
     global _here
     _here = (load_packs(options.packs, options.folders), options, now)
+
+
+def _ready() -> None:
+    """Makes the pool start its processes."""
 
 
 def _work_here(task: Task) -> Done:

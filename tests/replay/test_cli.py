@@ -35,7 +35,7 @@ def test_help_names_the_commands_and_exit_codes() -> None:
         (["--expect", "nowhere"], "a folder of expected cards belongs there"),
         (["--report", "/nowhere/at/all.html"], "cannot be written"),
         (["nowhere.json"], "nowhere.json: no such file or folder"),
-        (["--jobs", "0"], "--jobs"),
+        (["--jobs", "-1"], "--jobs"),
         (["--frobnicate"], "No such option"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",

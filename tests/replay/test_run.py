@@ -13,7 +13,7 @@ import pytest
 from cds_rules.evaluate import Knowledge
 from cds_rules.replay import command, run
 from cds_rules.replay.command import Asked
-from cds_rules.replay.run import Done, Options, Result, replay
+from cds_rules.replay.run import Done, Options, Result, replay, workers
 from cds_rules.replay.sources import plan
 from cds_rules.replay.summary import Summary
 from tests.replay.records import bundle, lab, order, patient, write, write_lines
@@ -26,7 +26,8 @@ RECORD = bundle(patient(), MAGNESIUM, CREATININE)
 
 def evaluated(knowledge: Knowledge, *paths: Path, spool: Path, **more: Any) -> list[Done]:
     spool.mkdir(exist_ok=True)
-    return list(replay(plan(paths, spool), Options(**more), NOW, 1, knowledge))
+    with workers(knowledge, Options(**more), NOW, 1) as work:
+        return list(replay(plan(paths, spool), work))
 
 
 def results(knowledge: Knowledge, *paths: Path, spool: Path, **more: Any) -> list[Result]:
