@@ -77,6 +77,18 @@ class _Named:
     reasons: frozenset[str]
     classes: frozenset[str]
 
+    @property
+    def about(self) -> str:
+        """What an unusable record would have been: a magnesium class before any other, else the ingredient."""
+        return about_product(self.classes, self.product)
+
+
+def about_product(found: frozenset[str], product: Product) -> str:
+    """One word for a product: a magnesium class before any other class, else its first ingredient."""
+    return min(found, key=lambda name: (not name.startswith("mg-"), name), default="") or next(
+        iter(product.ingredients), ""
+    )
+
 
 def read_request(
     reader: Reader,
@@ -93,7 +105,7 @@ def read_request(
     named = _name(reader, shelf, reference, request, instructions)
     if named is None:
         return
-    about = named.product.ingredients[0] if named.product.ingredients else named.label
+    about = named.about
     authored = reader.moment(request.authoredOn or request.dateWritten)
     starts, ends = dosages.period(reader, instructions)
     supply = request.dispenseRequest
@@ -171,7 +183,7 @@ def read_statement(reader: Reader, shelf: Shelf, reference: str, statement: wire
     named = _name(reader, shelf, reference, statement, instructions)
     if named is None:
         return
-    about = named.product.ingredients[0] if named.product.ingredients else named.label
+    about = named.about
     status = statement.status
     if statement.taken == "n" or statement.wasNotTaken:
         status = "not-taken"
@@ -213,7 +225,7 @@ def read_dispense(reader: Reader, shelf: Shelf, reference: str, dispense: wire.M
     named = _name(reader, shelf, reference, dispense, many(dispense.dosageInstruction))
     if named is None:
         return
-    about = named.product.ingredients[0] if named.product.ingredients else named.label
+    about = named.about
     if dispense.status not in ("completed", "in-progress"):
         reader.skip(
             reference, status_reason(dispense.status), status_detail(dispense.status, "completed or in-progress"), about
@@ -258,7 +270,7 @@ def read_administration(reader: Reader, shelf: Shelf, reference: str, given: wir
     named = _name(reader, shelf, reference, given, many(given.dosage))
     if named is None:
         return
-    about = named.product.ingredients[0] if named.product.ingredients else named.label
+    about = named.about
     if given.status not in ("in-progress", "completed", "stopped"):
         reader.skip(
             reference, status_reason(given.status), status_detail(given.status, "in-progress or completed"), about

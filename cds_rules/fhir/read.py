@@ -129,7 +129,7 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
         except Misfit as error:
             name = wire.head(entry.raw).id
             reference = f"{kind}/{name}" if isinstance(name, str) and name else f"{kind}#{entry.place}"
-            reader.skip(reference, "malformed", str(error))
+            reader.skip(reference, "malformed", str(error), _about(reader, kind, entry.raw))
             continue
         reference = f"{kind}/{resource.id}" if resource.id else f"{kind}#{entry.place}"
         if kind == "MedicationOrder" and not entry.draft:
@@ -142,6 +142,25 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
         if before is not entry and _outranks(reader, entry, before):
             held[reference] = entry
     return held
+
+
+def _about(reader: Reader, kind: str, raw: wire.Buffer) -> str:
+    """What a misshapen resource would have been, as far as its code still tells."""
+    try:
+        found = wire.decode(wire.Coded, raw)
+    except Misfit:
+        return ""
+    terminology = reader.terminology
+    if kind == "Observation":
+        concept = wire.spoken(found.code)
+        match = terminology.lab(concept.codings, concept.text)
+        return match.key if match else ""
+    if kind == "Condition":
+        concept = wire.spoken(found.code)
+        return next(iter(terminology.problems(concept.codings, concept.text)), "")
+    concept = wire.spoken(found.medicationCodeableConcept)
+    product = terminology.product(concept.codings, concept.text) if concept.label else None
+    return medications.about_product(product.classes, product) if product else ""
 
 
 def _outranks(reader: Reader, one: Entry, other: Entry) -> bool:

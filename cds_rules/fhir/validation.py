@@ -8,10 +8,13 @@ Floor: fhir.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from cds_rules.fhir.resource_types import RESOURCE_TYPES
 from cds_rules.fhir.wire import head
 
 WARMED = (
@@ -19,6 +22,16 @@ WARMED = (
     "MedicationAdministration", "Medication", "ServiceRequest", "Procedure", "Encounter", "CarePlan",
 )  # fmt: skip
 _MOST_NAMED = 3
+_CHOICE = "Value error, Expect any of field value from this list"
+_FIELD = re.compile(r"'(\w+)'")
+_WORD = re.compile(r"\w+")
+_STAND_INS: dict[str, object] = {
+    "DateTime": "2000-01-01",
+    "Boolean": False,
+    "String": "absent",
+    "Integer": 1,
+    "Uri": "urn:absent",
+}
 
 
 @cache
@@ -31,11 +44,13 @@ def _door() -> tuple[Callable[[str], Any], type[Exception]]:
 
 @cache
 def _model(kind: str) -> Any:
-    """The R4B class of a type, None when there is none: the library answers that with KeyError or TypeError."""
+    """The R4B class of a type, None when there is none: the library answers that with several kinds of exception."""
+    if kind not in RESOURCE_TYPES:
+        return None
     model_class, _ = _door()
     try:
         return model_class(kind)
-    except (KeyError, TypeError, AttributeError, ImportError, LookupError):
+    except (LookupError, TypeError, AttributeError, ImportError, ValueError):
         return None
 
 
@@ -63,33 +78,45 @@ def why_invalid(raw: bytes) -> str | None:
     model = _model(kind)
     if model is None:
         return "a type of resource that FHIR R4 does not know"
+    mistakes = _mistakes(model, raw)
+    if len(mistakes) == 1 and (absent := _absent_with_reason(raw, mistakes[0])):
+        mistakes = _mistakes(model, _with(raw, absent))
+    named = [f"{kind}{mistake}" for mistake in mistakes[:_MOST_NAMED]]
+    if len(mistakes) > _MOST_NAMED:
+        named.append(f"and {len(mistakes) - _MOST_NAMED} more")
+    return "; ".join(named) or None
+
+
+def _mistakes(model: Any, raw: bytes) -> list[str]:
+    """Each mistake as ".field: kind of mistake"; choices that are missing are named with their fields."""
     _, refusal = _door()
     try:
         model.model_validate_json(raw)
     except refusal as error:
-        return _reason(kind, raw, error.errors(include_url=False, include_context=False, include_input=False))  # type: ignore[attr-defined]
+        return [_mistake(one) for one in error.errors(include_url=False, include_input=False)]  # type: ignore[attr-defined]
     except Exception as error:  # the library raises what it likes on odd input; its messages hold content
-        return f"{kind}: {type(error).__name__}"
-    return None
+        return [f": {type(error).__name__}"]
+    return []
 
 
-def _reason(kind: str, raw: bytes, errors: Iterable[Mapping[str, Any]]) -> str | None:
-    named = []
-    for error in errors:
-        place = ".".join(str(part) for part in error["loc"]) or kind
-        if not _absent_with_reason(raw, place, error["type"]):
-            named.append(
-                f"{kind}.{place}: {_word(error['type'])}" if place != kind else f"{kind}: {_word(error['type'])}"
-            )
-    if not named:
+def _mistake(error: Mapping[str, Any]) -> str:
+    place = "".join(f".{part}" for part in error["loc"])
+    if error["msg"].startswith(_CHOICE):
+        return f"{place}: one of {', '.join(_FIELD.findall(error['msg']))} belongs here"
+    return f"{place}: {error['type'].replace('_', ' ')}"
+
+
+def _absent_with_reason(raw: bytes, mistake: str) -> str | None:
+    """The field of a missing choice for which the resource says why it is absent."""
+    if " belongs here" not in mistake or b"data-absent-reason" not in raw:
         return None
-    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-    return "; ".join(named[:_MOST_NAMED]) + more
+    return next((name for name in _WORD.findall(mistake) if f'"_{name}"'.encode() in raw and _stand_in(name)), None)
 
 
-def _word(kind: str) -> str:
-    return kind.replace("_", " ")
+def _stand_in(name: str) -> object:
+    return next((value for kind, value in _STAND_INS.items() if name.endswith(kind)), None)
 
 
-def _absent_with_reason(raw: bytes, place: str, kind: str) -> bool:
-    return kind == "model_field_validation.missing" and f'"_{place}"'.encode() in raw and b"data-absent-reason" in raw
+def _with(raw: bytes, name: str) -> bytes:
+    """The resource with a stand-in for an absent value, so that the rest of it is validated all the same."""
+    return json.dumps(json.loads(raw) | {name: _stand_in(name)}).encode()

@@ -105,6 +105,13 @@ class Head(Wire):
     meta: Any = None
 
 
+class Coded(Wire):
+    """The one field of a misshapen resource that tells what it would have been."""
+
+    code: CodeableConcept | None = None
+    medicationCodeableConcept: CodeableConcept | None = None
+
+
 class Resource(Wire):
     id: str | None = None
     contained: Raw = ABSENT
@@ -442,7 +449,7 @@ SHAPES: dict[str, type[Wire]] = {
 }
 """Every type of resource that is read, with its shape; all others are passed over without being decoded."""
 
-_ENVELOPES: tuple[type[Wire], ...] = (Head, Bundle, LooseBundle, BundleEntry, History, Parameters)
+_ENVELOPES: tuple[type[Wire], ...] = (Head, Coded, Bundle, LooseBundle, BundleEntry, History, Parameters)
 _DECODERS: dict[type[Wire], msgspec.json.Decoder[Any]] = {
     shape: msgspec.json.Decoder(shape) for shape in [*SHAPES.values(), *_ENVELOPES]
 }
