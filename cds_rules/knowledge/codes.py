@@ -87,10 +87,6 @@ class Codes(Generic[M]):
             return self._below(name, plain)
         return self._known.get((name, plain), ())
 
-    def meanings(self) -> list[M]:
-        """Everything that any code means."""
-        return [each for several in self._known.values() for each in several]
-
     def _below(self, name: str, code: str) -> Sequence[M]:
         scopes = (ICD10, ICD10_CM) if name == ICD10_CM else (name,)
         meant: list[M] = []

@@ -81,10 +81,6 @@ class Phrases(Generic[P]):
         for run in sorted(known, key=len, reverse=True):
             self._by_first.setdefault(run[0], []).append((run, tuple(known[run])))
 
-    def meanings(self) -> list[P]:
-        """Everything that any phrase means."""
-        return [each for several in self._by_first.values() for _, meant in several for each in meant]
-
     def find(self, said: Sequence[str]) -> list[Found[P]]:
         """The phrases in a run of words."""
         found: list[Found[P]] = []

@@ -103,8 +103,9 @@ class Products:
         classes = tables.get("medication_classes", ())
         self._classes_of: dict[str, set[str]] = {}
         self._ingredient_codes: dict[str, str] = {}
+        self._trace_codes = {row["code"] for row in classes if row["key"] == "mg-trace" and row["code"]}
         for row in classes:
-            if system_name(row["system"]) != ATC and row["key"] and not row["key"].startswith("!"):
+            if system_name(row["system"]) != ATC and row["key"] not in ("", "mg-trace"):
                 self._classes_of.setdefault(row["ingredient"], set()).add(row["key"])
             if system_name(row["system"]) == RXNORM:
                 self._ingredient_codes[row["code"]] = row["ingredient"]
@@ -139,12 +140,6 @@ class Products:
         for row in tables.get("rxnorm_products", ()):
             self._coded[row["code"]] = self._coded_product(row)
         self._ndc = {ndc11(row["code"]): row["key"] for row in tables.get("ndc", ())}
-
-    @property
-    def classes(self) -> frozenset[str]:
-        """Every class that a product can have."""
-        extra = {"mg-enema", "mg-trace", "mg-topical", "mg-iv-fluid"}
-        return frozenset(extra.union(*self._classes_of.values(), self._atc.meanings()))
 
     def find(self, codings: Sequence[Coding], text: str) -> Product | None:
         """Say what a medication is, or None when nothing is known of it."""
@@ -187,7 +182,7 @@ class Products:
         if product := self._coded.get(code):
             return product
         if ingredient := self._ingredient_codes.get(code):
-            return self._plain((ingredient,), trace=ingredient == "oxybate")
+            return self._plain((ingredient,), trace=code in self._trace_codes)
         return None
 
     def _by_atc(self, code: str) -> Product | None:

@@ -146,21 +146,6 @@ class Terminology:
         """Build from table name (file stem) -> rows; rows of several packs are simply concatenated."""
         return cls(tables)
 
-    @property
-    def words(self) -> Mapping[tuple[str, str], frozenset[str]]:
-        """(kind of fact, field) -> the words that can occur there, for checking rule files."""
-        conditions = frozenset(
-            each for each in self._conditions.codes.meanings() + self._conditions.phrases.meanings() if each
-        )
-        symptoms = frozenset(
-            each.key for each in self._symptoms.codes.meanings() + self._symptoms.phrases.meanings() if each.key
-        )
-        return {
-            ("medication", "class"): self._products.classes,
-            ("condition", "key"): conditions | {"prior-aki"},
-            ("symptom", "key"): symptoms,
-        }
-
     def product(self, codings: Sequence[Coding], text: str) -> Product | None:
         """Say what a medication is, or None when nothing is known of it.
 
