@@ -107,12 +107,12 @@ def bounds(instruction: wire.DosageInstruction) -> wire.Period | None:
 
 def period(reader: Reader, instructions: Sequence[wire.DosageInstruction]) -> tuple[datetime | None, datetime | None]:
     """The first start and the last end the instructions are bound to; an end only when every one of them has one."""
-    if not any(bounds(one) for one in instructions):
+    periods = [bounds(instruction) for instruction in instructions]
+    if periods.count(None) == len(periods):
         return None, None
     starts: list[datetime] = []
     ends: list[datetime | None] = []
-    for instruction in instructions:
-        found = bounds(instruction)
+    for found in periods:
         if found and (start := reader.moment(found.start)):
             starts.append(start)
         ends.append(reader.end(found.end) if found else None)
@@ -157,20 +157,23 @@ def _one(instruction: wire.DosageInstruction, counted: bool) -> Dosage:
 
 
 def _structured_dose(instruction: wire.DosageInstruction, counted: bool) -> tuple[Amount | None, Amount | None]:
-    doses = [amount(instruction.dose), amount(instruction.quantity)]
+    doses = [amount(found) for found in (instruction.dose, instruction.quantity) if found is not None]
     rate = None
     for part in (*many(instruction.doseAndRate), instruction):
-        doses += amount(part.doseQuantity), _upper(part.doseRange)
-        rate = rate or _per_hour(part)
+        if part.doseQuantity is not None:
+            doses.append(amount(part.doseQuantity))
+        if part.doseRange is not None:
+            doses.append(_upper(part.doseRange))
+        if rate is None:
+            rate = _per_hour(part)
     stated = [dose for dose in doses if dose is not None]
-    preferred = (dose for dose in stated if (dose.unit == "unit") == counted)
-    return next(preferred, stated[0] if stated else None), rate
+    if len(stated) > 1:
+        return next((dose for dose in stated if (dose.unit == "unit") == counted), stated[0]), rate
+    return stated[0] if stated else None, rate
 
 
-def _upper(span: wire.Range | None) -> Amount | None:
+def _upper(span: wire.Range) -> Amount | None:
     """The upper end of a range; a bound without a unit has that of the other one."""
-    if span is None:
-        return None
     low, high = span.low, span.high
     if high is None:
         return amount(low)

@@ -66,7 +66,7 @@ class Shelf:
     conditions: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Named:
     """A known product in one record, with everything its status does not touch."""
 
@@ -105,7 +105,6 @@ def read_request(
     named = _name(reader, shelf, reference, request, instructions)
     if named is None:
         return
-    about = named.about
     authored = reader.moment(request.authoredOn or request.dateWritten)
     starts, ends = dosages.period(reader, instructions)
     supply = request.dispenseRequest
@@ -118,16 +117,16 @@ def read_request(
     stop = None
     if draft:
         if status in _ENDED or status == "entered-in-error" or request.doNotPerform:
-            reader.skip(reference, status_reason(status), status_detail(status, "a draft"), about)
+            reader.skip(reference, status_reason(status), status_detail(status, "a draft"), named.about)
             return
     elif status not in _ENDED and status != "active":
-        reader.skip(reference, status_reason(status), status_detail(status, "active"), about)
+        reader.skip(reference, status_reason(status), status_detail(status, "active"), named.about)
         return
     elif request.intent not in _ORDERING or request.doNotPerform:
-        reader.skip(reference, "status", "a proposal or plan, or not to be given", about)
+        reader.skip(reference, "status", "a proposal or plan, or not to be given", named.about)
         return
     elif reader.is_future(start):
-        reader.skip(reference, "future", "ordered after the evaluation", about)
+        reader.skip(reference, "future", "ordered after the evaluation", named.about)
         return
     else:
         updated = reader.moment(request.meta.lastUpdated) if request.meta else None
@@ -183,12 +182,11 @@ def read_statement(reader: Reader, shelf: Shelf, reference: str, statement: wire
     named = _name(reader, shelf, reference, statement, instructions)
     if named is None:
         return
-    about = named.about
     status = statement.status
     if statement.taken == "n" or statement.wasNotTaken:
         status = "not-taken"
     if status not in ("active", "recorded") and status not in _ENDED - {"cancelled"}:
-        reader.skip(reference, status_reason(status), status_detail(status, "active"), about)
+        reader.skip(reference, status_reason(status), status_detail(status, "active"), named.about)
         return
     period = statement.effectivePeriod
     bound_start, bound_end = dosages.period(reader, instructions)
@@ -197,7 +195,7 @@ def read_statement(reader: Reader, shelf: Shelf, reference: str, statement: wire
     )
     asserted = reader.moment(statement.dateAsserted)
     if reader.is_future(start or asserted):
-        reader.skip(reference, "future", "begins after the evaluation", about)
+        reader.skip(reference, "future", "begins after the evaluation", named.about)
         return
     end = (reader.end(period.end) if period else None) or bound_end
     state, stop = _request_state(reader, "active" if status == "recorded" else status or "", end, None)
@@ -225,18 +223,20 @@ def read_dispense(reader: Reader, shelf: Shelf, reference: str, dispense: wire.M
     named = _name(reader, shelf, reference, dispense, many(dispense.dosageInstruction))
     if named is None:
         return
-    about = named.about
     if dispense.status not in ("completed", "in-progress"):
         reader.skip(
-            reference, status_reason(dispense.status), status_detail(dispense.status, "completed or in-progress"), about
+            reference,
+            status_reason(dispense.status),
+            status_detail(dispense.status, "completed or in-progress"),
+            named.about,
         )
         return
     handed = reader.moment(dispense.whenHandedOver)
     if handed is None:
-        reader.skip(reference, "no-date", "whenHandedOver belongs here", about)
+        reader.skip(reference, "no-date", "whenHandedOver belongs here", named.about)
         return
     if reader.is_future(handed):
-        reader.skip(reference, "future", "handed over after the evaluation", about)
+        reader.skip(reference, "future", "handed over after the evaluation", named.about)
         return
     supply = dosages.days(dispense.daysSupply)
     done = handed + timedelta(days=supply) if supply else handed
@@ -246,7 +246,7 @@ def read_dispense(reader: Reader, shelf: Shelf, reference: str, dispense: wire.M
             reference,
             "status" if supply else "no-value",
             "the supply has run out" if supply else "daysSupply belongs here",
-            about,
+            named.about,
         )
     medication = Medication(
         product=named.product,
@@ -270,10 +270,9 @@ def read_administration(reader: Reader, shelf: Shelf, reference: str, given: wir
     named = _name(reader, shelf, reference, given, many(given.dosage))
     if named is None:
         return
-    about = named.about
     if given.status not in ("in-progress", "completed", "stopped"):
         reader.skip(
-            reference, status_reason(given.status), status_detail(given.status, "in-progress or completed"), about
+            reference, status_reason(given.status), status_detail(given.status, "in-progress or completed"), named.about
         )
         return
     period = given.effectivePeriod or given.occurencePeriod
@@ -281,10 +280,10 @@ def read_administration(reader: Reader, shelf: Shelf, reference: str, given: wir
     start = moment or (reader.moment(period.start) if period else None)
     end = moment or (reader.moment(period.end) if period else None)
     if start is None:
-        reader.skip(reference, "no-date", "effectiveDateTime or effectivePeriod belongs here", about)
+        reader.skip(reference, "no-date", "effectiveDateTime or effectivePeriod belongs here", named.about)
         return
     if reader.is_future(start):
-        reader.skip(reference, "future", "given after the evaluation", about)
+        reader.skip(reference, "future", "given after the evaluation", named.about)
         return
     running = given.status == "in-progress" or (end is not None and end > reader.at)
     last = None if running else end or start
@@ -326,9 +325,10 @@ def _name(
         if route is None and instruction.route is not None:
             said = spoken(instruction.route)
             route = terminology.route(said.codings, said.text)
-        for wanted in (instruction.asNeededCodeableConcept, *many(instruction.asNeededFor)):
-            if wanted is not None:
-                reasons |= _certain(reader, spoken(wanted))
+        if instruction.asNeededCodeableConcept is not None:
+            reasons |= _certain(reader, spoken(instruction.asNeededCodeableConcept))
+        for wanted in many(instruction.asNeededFor):
+            reasons |= _certain(reader, spoken(wanted))
     if route is None and dosage.text:
         route = terminology.route((), dosage.text)
     if dosage.text and (match := _FOR.search(dosage.text)):
@@ -538,51 +538,54 @@ def _told_once(records: Sequence[Record]) -> list[Medication]:
     same product the latest stands; of equal statements the latest too. A record that does not say strength or route is the
     same as one that does.
     """
+    if len(records) == 1:
+        return [records[0].medication]
     kept: list[tuple[Record, list[Source]]] = []
-    for record in sorted(
-        records,
-        key=lambda one: (
-            -one.rank,
-            one.medication.state != "active",
-            *(-part for part in _recency(one)),
-            one.medication.source.reference,
-        ),
-    ):
-        for other, folded in kept:
-            if _is_same(other, record):
-                folded.append(record.medication.source)
-                folded.extend(record.medication.others)
-                break
+    # One of each kind is enough to compare with: a chart may hold thousands of orders for one drug.
+    kinds: dict[object, tuple[Record, list[Source]]] = {}
+    named: dict[str, list[Source]] = {}
+    for record in sorted(records, key=_precedence):
+        medication = record.medication
+        if record.rank == RANKS["MedicationRequest"]:
+            folded = next((named[word] for word in medication.identifiers if word in named), None)
         else:
-            kept.append((record, []))
-    return [
-        replace(record.medication, others=tuple(folded)) if folded else record.medication for record, folded in kept
-    ]
+            folded = next((others for other, others in kinds.values() if _repeats(record, other)), None)
+        if folded is not None:
+            folded.append(medication.source)
+            continue
+        kept.append((record, []))
+        named.update(dict.fromkeys(medication.identifiers, kept[-1][1]))
+        kinds.setdefault(_kind(record), kept[-1])
+    return [replace(one.medication, others=tuple(folded)) if folded else one.medication for one, folded in kept]
 
 
-def _recency(record: Record) -> tuple[float, ...]:
-    when = record.medication.source.when or record.begins
-    return (when.timestamp() if when else 0.0,)
+def _precedence(record: Record) -> tuple[int, bool, float, str]:
+    """Higher rank first, then what is active, then the later record."""
+    medication = record.medication
+    when = medication.source.when or record.begins
+    return -record.rank, medication.state != "active", -when.timestamp() if when else 0.0, medication.source.reference
 
 
-def _is_same(kept: Record, record: Record) -> bool:
-    """Whether `record`, of the same or a lower rank, only repeats `kept`."""
+def _kind(record: Record) -> object:
+    medication = record.medication
+    dosage = medication.dosage if record.rank == RANKS["MedicationStatement"] else None
+    taken = (dosage.dose, dosage.per_day) if dosage else None
+    return record.rank, medication.state, medication.route, medication.product.strengths, taken
+
+
+def _repeats(record: Record, kept: Record) -> bool:
+    """Whether `record`, no order itself, only repeats `kept`, which is of the same or a higher rank."""
     one, other = kept.medication, record.medication
     if one.route and other.route and one.route != other.route:
         return False
     if one.product.strengths and other.product.strengths and one.product.strengths != other.product.strengths:
         return False
-    if kept.rank != record.rank:
-        # a stopped order says nothing about an active statement; an active one covers everything of the same product
-        return one.state == other.state or one.state == "active"
-    if kept.rank == RANKS["MedicationRequest"]:
-        return bool(one.identifiers & other.identifiers)
-    if kept.rank == RANKS["MedicationStatement"]:
-        return one.state == other.state and (one.dosage.dose, one.dosage.per_day) == (
-            other.dosage.dose,
-            other.dosage.per_day,
-        )
-    return one.state == "active" or one.state == other.state
+    if one.state != other.state and one.state != "active":
+        return False  # a stopped order says nothing about an active statement
+    if kept.rank == record.rank == RANKS["MedicationStatement"]:
+        same_dose = (one.dosage.dose, one.dosage.per_day) == (other.dosage.dose, other.dosage.per_day)
+        return one.state == other.state and same_dose
+    return True
 
 
 def reasons_of(reader: Reader, condition: wire.Condition) -> frozenset[str]:

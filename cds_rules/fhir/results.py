@@ -61,7 +61,8 @@ def read(reader: Reader, reference: str, observation: wire.Observation) -> None:
         elif match.excluded:
             reader.skip(reference, "specimen", f"{match.excluded} does not count as {match.key}", match.key)
         else:
-            _read_value(reader, reference, observation, part, spoken_part, match, checked, alone=len(parts) == 1)
+            panel = part is observation and any(lab(one.codings, one.text) for _, one in parts[1:])
+            _read_value(reader, reference, observation, part, spoken_part, match, checked, panel=panel)
     if not understood and _is_laboratory(observation):
         reader.unknown("laboratory", concept)
 
@@ -96,15 +97,16 @@ def _read_value(
     match: LabMatch,
     when: datetime,
     *,
-    alone: bool,
+    panel: bool,
 ) -> None:
+    """Read one value; a panel has its values in its components, so that it lacks nothing."""
     key, terminology = match.key, reader.terminology
     if key == "slco1b1":
         _read_phenotype(reader, reference, part, concept, when)
         return
     quantity = _quantity(part)
     if quantity is None or quantity.value is None:
-        if alone or part is not observation:
+        if not panel:
             detail = "dataAbsentReason says why there is none" if part.dataAbsentReason else "no number as a value"
             reader.skip(reference, "no-value", detail, key)
         return
@@ -260,7 +262,9 @@ def _is_hemolysis_component(component: wire.Component) -> bool:
 
 
 def _is_laboratory(observation: wire.Observation) -> bool:
-    return any(code == "laboratory" for one in many(observation.category) for _, code, _ in spoken(one).codings)
+    return any(
+        coding.code == "laboratory" for category in many(observation.category) for coding in many(category.coding)
+    )
 
 
 def _read_pregnancy(reader: Reader, reference: str, part: wire.Valued, concept: Spoken, when: datetime) -> None:

@@ -453,6 +453,7 @@ _ENVELOPES: tuple[type[Wire], ...] = (Head, Coded, Bundle, LooseBundle, BundleEn
 _DECODERS: dict[type[Wire], msgspec.json.Decoder[Any]] = {
     shape: msgspec.json.Decoder(shape) for shape in [*SHAPES.values(), *_ENVELOPES]
 }
+_BY_KIND = {kind: _DECODERS[shape].decode for kind, shape in SHAPES.items()}
 _BUNDLE = msgspec.json.Decoder(Bundle)
 _CONTAINED = msgspec.json.Decoder(list[Raw])
 _TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
@@ -481,7 +482,12 @@ def decode_resource(kind: str, raw: Buffer) -> Any:
     Raises:
         Misfit: a field has a wrong type.
     """
-    return decode(SHAPES[kind], raw)
+    try:
+        return _BY_KIND[kind](raw)
+    except msgspec.ValidationError as error:
+        raise Misfit(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Misfit("not readable as JSON") from None
 
 
 def decode_draft(kind: str, raw: Buffer) -> tuple[Any, tuple[str, ...]]:

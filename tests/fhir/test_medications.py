@@ -421,3 +421,9 @@ def test_drafts_of_other_patients_do_not_count() -> None:
     reading = read(patient(), drafts=[request("d", subject={"reference": "Patient/q"})])
     assert not reading.chart.medications
     assert reasons(reading) == {"MedicationRequest/d": "other-patient"}
+
+
+def test_thousands_of_orders_for_one_drug_take_no_square_of_steps() -> None:
+    many = [request(f"r{place}", status="stopped", days=place % 300) for place in range(3000)]
+    many += [administration(f"a{place}", "magnesium oxide", days=place % 300) for place in range(3000)]
+    assert len(read(*many).chart.medications) == 3001

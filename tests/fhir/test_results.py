@@ -205,3 +205,11 @@ def pregnancy(name: str, code: str, days: float) -> dict[str, object]:
 def test_the_latest_pregnancy_status_counts_for_300_days(found: list[tuple[str, float]], pregnant: bool) -> None:
     chart = read(patient(), *(pregnancy(f"o{place}", *each) for place, each in enumerate(found))).chart
     assert [problem.key for problem in chart.problems] == (["pregnant"] if pregnant else [])
+
+
+def test_a_panel_lacks_nothing_and_a_value_among_strange_components_does() -> None:
+    part = {"code": coded(LOINC, "2823-3"), "valueQuantity": {"value": 4, "unit": "mmol/L"}}
+    panel = read(lab(value=None, component=[part]))
+    assert [result.key for result in panel.chart.results] == ["potassium"]
+    assert not panel.chart.unread
+    assert reasons(read(lab(value=None, component=[{"code": {"text": "?"}}]))) == {"Observation/lab": "no-value"}
