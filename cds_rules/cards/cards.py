@@ -14,7 +14,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_rules.cards.suggestions import offers
-from cds_rules.cards.texts import Ready, Texts, cleaned, escaped, lines
+from cds_rules.cards.texts import Ready, Texts, cleaned, escaped
 from cds_rules.engine.judging import Finding, Outcome
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.pack import Pack
@@ -83,19 +83,22 @@ def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str,
         {"label": each["label"], "uuid": _uuid(identity, str(number)), **each}
         for number, each in enumerate(offered.suggestions)
     ]
-    consider = lines(texts.consider, views)
+    filled = texts.fill(views)
     if offered.already_ordered:
-        consider.append(f"Already ordered: {', '.join(offered.already_ordered)}.")
+        filled.consider.append(f"Already ordered: {', '.join(offered.already_ordered)}.")
     detail = "\n\n".join(
         block
         for block in (
             _block(
                 "Found in this chart",
-                [*_evidence(finding, scene.at), *lines(texts.found, views), *_also(finding, views)],
+                [*_evidence(finding, scene.at), *filled.found, *_also(finding, views)],
             ),
-            f"**Why it matters**\n\n{texts.why.render(views).strip()}",
-            _block("Consider", consider),
-            _block("Not used / uncertain", [*lines(texts.uncertain, views), *_doubts(finding, scene)]),
+            f"**Why it matters**\n\n{filled.why}",
+            _block("Consider", filled.consider),
+            _block(
+                "Not used / uncertain",
+                [*filled.uncertain, *_doubts(finding, scene)] or ["nothing relevant was set aside"],
+            ),
         )
         if block
     )

@@ -9,7 +9,7 @@ Floor: cards.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,18 +17,20 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, pass_context
 from jinja2.runtime import Context
 
-from cds_rules.knowledge.rules import CardText, Rule
+from cds_rules.knowledge.rules import Rule
 from cds_rules.vocabulary.errors import Mistake, PackError
 from cds_rules.vocabulary.quantities import age, plain
 
 SUMMARY_LIMIT = 139
 NAME_LIMITS = (30, 20, 12)
 
-_UNSEEN = re.compile(
-    "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+_HIDDEN = (
+    *((0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x200B, 0x200F), (0x2028, 0x202E)),
+    *((0x2060, 0x206F), (0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB)),
 )
-_BLANKS = re.compile(r"\s+")
-_MARKS = re.compile(r"([\\`*_{}\[\]#|~!])")
+_UNSEEN = dict.fromkeys(code for first, last in _HIDDEN for code in range(first, last + 1))
+"""Control, direction, zero-width and half characters: taken out."""
+_MARKS = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]#|~!"} | {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 _ADDRESS = re.compile(r"(?i)(://)|\b(www)\.|(@)|\b(javascript|data|vbscript|mailto|xmpp)(:)")
 
 
@@ -44,7 +46,7 @@ def cleaned(text: object) -> str:
     >>> cleaned("a\\n\\u202eb")
     'a b'
     """
-    return _BLANKS.sub(" ", _UNSEEN.sub("", str(text))).strip()
+    return " ".join(str(text).translate(_UNSEEN).split())
 
 
 def escaped(text: object) -> Ready:
@@ -53,8 +55,10 @@ def escaped(text: object) -> Ready:
     >>> escaped("<b>[x](javascript:1)</b>")
     '&lt;b&gt;\\\\[x\\\\](javascript&#58;1)&lt;/b&gt;'
     """
-    plain_text = cleaned(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return Ready(_ADDRESS.sub(_without_address, _MARKS.sub(r"\\\1", plain_text)))
+    marked = cleaned(text).translate(_MARKS)
+    if ":" in marked or "@" in marked or "www" in marked.lower():
+        marked = _ADDRESS.sub(_without_address, marked)
+    return Ready(marked)
 
 
 def _without_address(match: re.Match[str]) -> str:
@@ -101,7 +105,7 @@ def _list(items: Iterable[object], joint: str = ", ") -> str:
 
 def _environment(finalize: Any) -> Environment:
     environment = Environment(
-        undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=True, lstrip_blocks=True
+        undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=False
     )  # Markdown: `finalize` escapes every value
     environment.filters.update(age=_age, n=_number, short=_short, day=_day, list=_list, plain=cleaned)
     return environment
@@ -112,14 +116,21 @@ _MARKDOWN = _environment(lambda value: value if isinstance(value, Ready) else es
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """The texts of one card in Markdown: lines of the blocks, empty ones left out."""
+
+    found: list[str]
+    why: str
+    consider: list[str]
+    uncertain: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Texts:
-    """The compiled texts of one rule in one language."""
+    """The compiled texts of one rule in one language: the summary, and all that stands in the detail as one template."""
 
     summary: Template
-    found: tuple[Template, ...]
-    why: Template
-    consider: tuple[Template, ...]
-    uncertain: tuple[Template, ...]
+    detail: Template
 
     def summarize(self, views: Mapping[str, Any]) -> str:
         """The summary, at most 139 characters: names are shortened, then the end is cut; numbers never are."""
@@ -130,6 +141,19 @@ class Texts:
                 return text
         return text[: SUMMARY_LIMIT - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
 
+    def fill(self, views: Mapping[str, Any]) -> Filled:
+        """The texts of the detail."""
+        found, why, consider, uncertain = self.detail.render(views).split(_BLOCK)
+        return Filled(_lines(found), " ".join(why.split()), _lines(consider), _lines(uncertain))
+
+
+_BLOCK = "\x1d"
+"""Stands between blocks while a detail is rendered; `cleaned` takes it out of everything that comes from outside."""
+
+
+def _lines(block: str) -> list[str]:
+    return [line.strip() for line in block.splitlines() if line.strip()]
+
 
 def compile_texts(rules: Iterable[Rule]) -> dict[str, Texts]:
     """Compile the texts of rules.
@@ -139,31 +163,26 @@ def compile_texts(rules: Iterable[Rule]) -> dict[str, Texts]:
     """
     mistakes: list[Mistake] = []
 
-    def compiled(environment: Environment, rule: Rule, where: str, text: str) -> Template:
+    def checked(rule: Rule, where: str, text: str) -> str:
         try:
-            return environment.from_string(text)
+            _PLAIN.parse(text)
         except TemplateError as error:
             mistakes.append(Mistake(f"rules/{rule.id}.yaml", where, f"not a valid template: {error.message}"))
-            return environment.from_string("")
+            return ""
+        return text
 
-    def several(rule: Rule, where: str, texts: Sequence[str]) -> tuple[Template, ...]:
-        return tuple(compiled(_MARKDOWN, rule, f"card.{where}[{number}]", text) for number, text in enumerate(texts))
-
-    def texts_of(rule: Rule, card: CardText) -> Texts:
+    def texts_of(rule: Rule) -> Texts:
+        card = rule.card
+        blocks = [
+            "\n".join(checked(rule, f"card.{where}[{number}]", text) for number, text in enumerate(texts))
+            for where, texts in (("found", card.found), ("consider", card.consider), ("uncertain", card.uncertain))
+        ]
+        blocks.insert(1, checked(rule, "card.why", card.why))
         return Texts(
-            summary=compiled(_PLAIN, rule, "card.summary", card.summary),
-            found=several(rule, "found", card.found),
-            why=compiled(_MARKDOWN, rule, "card.why", card.why),
-            consider=several(rule, "consider", card.consider),
-            uncertain=several(rule, "uncertain", card.uncertain),
+            _PLAIN.from_string(checked(rule, "card.summary", card.summary)), _MARKDOWN.from_string(_BLOCK.join(blocks))
         )
 
-    found = {rule.id: texts_of(rule, rule.card) for rule in rules}
+    found = {rule.id: texts_of(rule) for rule in rules}
     if mistakes:
         raise PackError(tuple(mistakes))
     return found
-
-
-def lines(templates: Iterable[Template], views: Mapping[str, Any]) -> list[str]:
-    """Render templates; each line that is not empty is one line of a block."""
-    return [line.strip() for template in templates for line in template.render(views).splitlines() if line.strip()]

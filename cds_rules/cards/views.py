@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cds_rules.derive import Derived
-from cds_rules.derive.exposure import ByClass, Diuretic, Interaction, Spacing, Statin
+from cds_rules.derive.differential import DRUG_LINES
+from cds_rules.derive.exposure import Diuretic, Drug, Interaction, Spacing, Statin
 from cds_rules.derive.kidneys import Kidney
 from cds_rules.derive.labs import Lab
 from cds_rules.derive.magnesium import Magnesium, Product
@@ -44,7 +45,8 @@ class View:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return getattr(self._derived, name)
+        value = self.__dict__[name] = getattr(self._derived, name)  # read once, however many cards show it
+        return value
 
 
 class NoLab:
@@ -84,18 +86,16 @@ def views(derived: Derived) -> Mapping[str, Any]:
             creatinine_raisers=[drug.name for drug in derived.creatinine_raisers],
         ),
         "magnesium": _magnesium(derived.magnesium),
-        "prep_risk": _prep_risk(derived),
         "labs": LabViews({key: _lab(lab) for key, lab in derived.labs.items() if lab is not None} | _calcium(derived)),
         "toxicity": _toxicity(derived),
-        "direction": derived.direction,
-        "differential": derived.differential,
+        "direction": View(derived.direction),
+        "differential": View(derived.differential),
         "cramps": cramps,
         "cramp": cramps[0] if cramps else None,
         "diuretics": [_diuretic(each) for each in diuretics],
         "potassium_sparing": any(each.klass == "k-sparing-diuretic" for each in derived.diuretics),
         "statins": [_statin(each) for each in _focal_first(derived.statins)],
         "statin_symptoms": statin_symptoms,
-        "statin_contributors": derived.statin_contributors,
         "interactions": derived.interactions,
         "sams_ci": View(derived.sams_ci, words=_sams_words(derived.sams_ci)),
         "renal_risks": [View(each, words=each.name) for each in derived.renal_risks],
@@ -104,46 +104,135 @@ def views(derived: Derived) -> Mapping[str, Any]:
         "gut_keys": [each.key for each in gut],
         "drafted": any(drug.state == "draft" for drug in derived.drugs),
         "drugs": derived.by_class,
-        "ordered": {order.test for order in derived.record.chart.orders},
         "spacings": [_spacing(each) for each in derived.spacings],
         "spacing": _spacing(derived.spacings[0]) if derived.spacings else None,
         "worst_interaction": _worst(derived.interactions),
-        **_circumstances(derived),
+        "here": View(Circumstances(derived)),
     }
 
 
-def _circumstances(derived: Derived) -> dict[str, Any]:
-    """What single rules name: problems, drug pairs and findings of one kind."""
-    problems, drugs, labs = derived.record.problems, derived.by_class, derived.labs
-    potassium, phenotype = labs["potassium"], slco1b1_function(derived.record)
-    return {
-        "myasthenia": "Lambert-Eaton syndrome"
-        if "lambert-eaton" in problems and "myasthenia-gravis" not in problems
-        else "myasthenia gravis",
-        "av_block": "av-block-2-3" in problems,
-        "slowing": _drug_names(drugs, "digoxin", "beta-blocker", "verapamil", "diltiazem"),
-        "blockers": [drug for key in ("nmb", "aminoglycoside", "polymyxin") for drug in drugs[key]],
-        "qt_drugs": _drug_names(drugs, "qt-prolonging"),
-        "caution_drugs": _drug_names(drugs, "colchicine", "niacin", "daptomycin", "fibrate"),
-        "quinine_partners": _drug_names(drugs, "warfarin", "digoxin", "qt-prolonging", "nmb"),
-        "low_potassium": potassium is not None
-        and potassium.value is not None
-        and potassium.value < 3.5
-        and potassium.age_days <= 7,
-        "deficit_symptoms": [
+class Circumstances:
+    """What single rules name: problems, drug pairs and findings of one kind. Each is worked out when a text reads it."""
+
+    def __init__(self, derived: Derived) -> None:
+        self._all = derived
+
+    def _names(self, *classes: str) -> list[str]:
+        return list(dict.fromkeys(drug.name for key in classes for drug in self._all.by_class[key]))
+
+    @property
+    def myasthenia(self) -> str:
+        """Which of the two diseases is on file."""
+        problems = self._all.record.problems
+        only_lambert_eaton = "lambert-eaton" in problems and "myasthenia-gravis" not in problems
+        return "Lambert-Eaton syndrome" if only_lambert_eaton else "myasthenia gravis"
+
+    @property
+    def av_block(self) -> bool:
+        """An AV block of second or third degree is on file."""
+        return "av-block-2-3" in self._all.record.problems
+
+    @property
+    def slowing(self) -> list[str]:
+        """Drugs that slow conduction."""
+        return self._names("digoxin", "beta-blocker", "verapamil", "diltiazem")
+
+    @property
+    def blockers(self) -> list[Drug]:
+        """Drugs whose neuromuscular block magnesium prolongs."""
+        return [drug for key in ("nmb", "aminoglycoside", "polymyxin") for drug in self._all.by_class[key]]
+
+    @property
+    def qt_drugs(self) -> list[str]:
+        """Drugs that prolong QT."""
+        return self._names("qt-prolonging")
+
+    @property
+    def caution_drugs(self) -> list[str]:
+        """Drugs that call for caution with a statin without being in the table."""
+        return self._names("colchicine", "niacin", "daptomycin", "fibrate")
+
+    @property
+    def quinine_partners(self) -> list[str]:
+        """Drugs that quinine interacts with."""
+        return self._names("warfarin", "digoxin", "qt-prolonging", "nmb")
+
+    @property
+    def kidney_strain(self) -> list[str]:
+        """Drugs that add to dehydration and kidney injury."""
+        return self._names("acei-arb", "nsaid", "diuretic")
+
+    @property
+    def low_potassium(self) -> bool:
+        """The latest potassium of 7 days is below 3.5."""
+        lab = self._all.labs["potassium"]
+        return lab is not None and lab.value is not None and lab.value < 3.5 and lab.age_days <= 7
+
+    @property
+    def deficit_symptoms(self) -> list[View]:
+        """Symptoms of 30 days that fit low magnesium."""
+        return [
             _symptom(each)
-            for each in derived.symptoms
+            for each in self._all.symptoms
             if (each.cramp or each.severe_deficiency or each.key in _DEFICIT) and each.age_days <= CRAMP_WINDOW_DAYS
-        ],
-        "supporting": [f"{each.name}, {age(each.age_days)}" for each in derived.symptoms if each.key in _SUPPORTING],
-        "dark_urine": any(each.key == "dark-urine" and each.age_days <= 7 for each in derived.symptoms),
-        "deficit_company": _deficit_company(derived),
-        "top_finding": next((item.words for item in derived.differential.present), "no culprit drug found"),
-        "cramp_drugs": _cramp_drugs(derived),
-        "slco1b1": phenotype[0] if phenotype else "",
-        "limited": _limited(derived),
-        **_monitored(derived),
-    }
+        ]
+
+    @property
+    def supporting(self) -> list[str]:
+        """Symptoms that support a deficiency without being specific."""
+        return [f"{each.name}, {age(each.age_days)}" for each in self._all.symptoms if each.key in _SUPPORTING]
+
+    @property
+    def dark_urine(self) -> bool:
+        """Dark urine within 7 days."""
+        return any(each.key == "dark-urine" and each.age_days <= 7 for each in self._all.symptoms)
+
+    @property
+    def deficit_company(self) -> str:
+        """What stands beside a low magnesium in its summary."""
+        return _deficit_company(self._all)
+
+    @property
+    def top_finding(self) -> str:
+        """The first line of the checklist of causes that this chart speaks of."""
+        present = (item.words for item in self._all.differential.present if item.text not in DRUG_LINES)
+        return next(present, "no culprit drug found")
+
+    @property
+    def cramp_drugs(self) -> list[View]:
+        """Other drugs known for cramps, with the days from start to onset."""
+        return _cramp_drugs(self._all)
+
+    @property
+    def statin_contributors(self) -> tuple[str, ...]:
+        """What may add to muscle symptoms on a statin."""
+        return self._all.statin_contributors
+
+    @property
+    def slco1b1(self) -> str:
+        """The SLCO1B1 phenotype on file."""
+        phenotype = slco1b1_function(self._all.record)
+        return phenotype[0] if phenotype else ""
+
+    @property
+    def limited(self) -> View | None:
+        """The statin above its maximum."""
+        return _limited(self._all)
+
+    @property
+    def monitoring(self) -> Mapping[str, Any]:
+        """Drugs without a magnesium in their interval: drugs, names, days."""
+        return _monitored(self._all)
+
+    @property
+    def prep_risk(self) -> str:
+        """What makes a bowel preparation dangerous."""
+        return _prep_risk(self._all)
+
+    @property
+    def ordered(self) -> set[str]:
+        """Tests that are ordered."""
+        return {order.test for order in self._all.record.chart.orders}
 
 
 _DEFICIT = frozenset(
@@ -167,10 +256,6 @@ _CRAMP_DRUGS = (
     "nifedipine",
     "cholinesterase-inhibitor",
 )
-
-
-def _drug_names(drugs: ByClass, *classes: str) -> list[str]:
-    return list(dict.fromkeys(drug.name for key in classes for drug in drugs[key]))
 
 
 def _toxicity(derived: Derived) -> View:
@@ -222,12 +307,8 @@ def _monitored(derived: Derived) -> dict[str, object]:
     for days, classes in _MONITORING:
         drugs = list({id(drug): drug for key in classes for drug in derived.by_class[key]}.values())
         if drugs and since > days:
-            return {
-                "monitored": drugs,
-                "monitored_names": ", ".join(dict.fromkeys(drug.name for drug in drugs)),
-                "monitor_days": days,
-            }
-    return {"monitored": [], "monitored_names": "", "monitor_days": 365}
+            return {"drugs": drugs, "names": ", ".join(dict.fromkeys(drug.name for drug in drugs)), "days": days}
+    return {"drugs": [], "names": "", "days": 365}
 
 
 def _limited(derived: Derived) -> View | None:
@@ -391,7 +472,8 @@ def _calcium(derived: Derived) -> dict[str, View]:
 
 
 def _symptom(symptom: Complaint) -> View:
-    place = " ".join(word for word in (symptom.side, symptom.site) if word)
+    said = symptom.key.split("-")[0]  # "abdominal-cramp" names its place already
+    place = " ".join(word for word in (symptom.side, symptom.site) if word and word[:5] != said[:5])
     return View(
         symptom,
         name_words=f"{place} {symptom.name}".strip().capitalize(),

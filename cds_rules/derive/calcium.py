@@ -73,6 +73,8 @@ def calcium(record: Record) -> Calcium | None:
         return Calcium("ionized", counted(ionized), "mmol/L", ionized, None, record.age_days(ionized.at))
     if total is None:
         return None
+    if total.method == "corrected":  # the laboratory has corrected it already; doing so twice would hide a low calcium
+        return Calcium("corrected", counted(total), "mg/dL", total, None, record.age_days(total.at))
     near = [
         each for each in record.results.get("albumin", ()) if abs((each.at - total.at).total_seconds()) <= 7 * 86400
     ]

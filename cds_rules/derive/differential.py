@@ -27,6 +27,8 @@ _DRUGS = (
     ("beta2-agonist", OTHER_CRAMP_DRUGS[:1]),
     ("other drug known for cramps", OTHER_CRAMP_DRUGS[1:]),
 )
+DRUG_LINES = frozenset(text for text, _ in _DRUGS)
+"""The lines of the checklist that name drugs."""
 _CONDITIONS = (
     (("dehydration",), "dehydration or volume loss (vomiting, diarrhoea, heat)"),
     (("muscle-overuse",), "overuse or unaccustomed exercise"),

@@ -33,6 +33,7 @@ AVAILABLE = _native is not None
 RULE_LIMIT = 250
 """Compiled rules a ruleset may hold; the library refuses 257 on one first antecedent with a bare number."""
 _CROWD = 6
+_SMALL = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,6 @@ class _Session:
     """One ruleset of the library and what it wants to be told."""
 
     def __init__(self, name: str, families: Mapping[str, list[Conjunction]]) -> None:
-        self.names = tuple(families)
         count = sum(len(conjunctions) for conjunctions in families.values())
         if count > RULE_LIMIT:
             raise MatcherError(
@@ -135,11 +135,16 @@ class _Session:
         self._ruleset = _Ruleset(name, None, definition)  # kept: the handle lives as long as it does
         self._handle = self._ruleset._handle
         self._sessions = itertools.count()
+        self._fires_on_nothing = any(
+            not any(literal.present for literal in conjunction) for each in families.values() for conjunction in each
+        )
 
-    def fire(self, world: World) -> frozenset[str]:
+    def fire(self, world: World) -> set[str]:
         """Tell the library all facts, then the call; return the families of which a rule fired."""
-        session = str(next(self._sessions))
         messages = [*self._present.messages(world), *self._absent.shadows(world)]
+        if not messages and not self._fires_on_nothing:
+            return set()
+        session = str(next(self._sessions))
         for number, message in enumerate(messages):
             message["id"] = str(number)
             message["sid"] = session
@@ -160,7 +165,29 @@ class _Session:
         if "sentinel" not in fired:  # deleting a session in which nothing fired crashes the process
             raise MatcherError("durable-rules did not fire the sentinel rule")
         _native.delete_state(self._handle, session)
-        return frozenset(fired)
+        return fired
+
+
+class _Sessions:
+    """Families spread over rulesets by the kind of fact they begin with: a ruleset nothing is told stays untouched."""
+
+    def __init__(self, name: str, families: Mapping[str, list[Conjunction]]) -> None:
+        self._settled = frozenset(family for family, conjunctions in families.items() if () in conjunctions)
+        groups: dict[str, dict[str, list[Conjunction]]] = {}
+        for family, conjunctions in families.items():
+            if conjunctions and family not in self._settled:
+                groups.setdefault(conjunctions[0][0].pattern.kind, {})[family] = conjunctions
+        small = [kind for kind, group in groups.items() if sum(map(len, group.values())) < _SMALL]
+        if len(small) > 1:
+            groups["others"] = {family: each for kind in small for family, each in groups.pop(kind).items()}
+        self._sessions = tuple(_Session(f"{name} {kind}", group) for kind, group in groups.items())
+
+    def fire(self, world: World) -> set[str]:
+        """The families of which a rule fired, those the hook alone settles included."""
+        fired = set(self._settled)
+        for session in self._sessions:
+            fired |= session.fire(world)
+        return fired
 
 
 def _nothing(context: object) -> None:
@@ -306,16 +333,23 @@ def _passing(tests: Sequence[Comparison]) -> Constant:
 
 
 class Matcher:
-    """Conditions of one hook, by name, compiled once."""
+    """Conditions of one hook, by name, compiled once.
+
+    The parts of a top-level `all` are families of their own, shared by every condition that has them, and joined by their
+    minimum: joined inside the library they would multiply, and a session costs by the number of its compiled rules.
+    """
 
     def __init__(self, name: str, conditions: Mapping[str, Condition], call: Fact) -> None:
-        self._names = tuple(conditions)
-        self._asked = _Reader(
-            pattern for condition in conditions.values() for pattern in patterns(condition) if pattern.kind != "call"
-        )
-        self._met = _Session(f"{name} met", {key: _for_hook(met(each), call) for key, each in conditions.items()})
-        self._refuted = _Session(
-            f"{name} refuted", {key: _for_hook(refuted(each), call) for key, each in conditions.items()}
+        parts: dict[Condition, str] = {}
+        self._parts = {
+            key: tuple(parts.setdefault(part, f"p{len(parts)}") for part in _conjuncts(condition))
+            for key, condition in conditions.items()
+        }
+        self._asked = _Reader(pattern for part in parts for pattern in patterns(part) if pattern.kind != "call")
+        self._names = tuple(parts.values())
+        self._met = _Sessions(f"{name} met", {key: _for_hook(met(part), call) for part, key in parts.items()})
+        self._refuted = _Sessions(
+            f"{name} refuted", {key: _for_hook(refuted(part), call) for part, key in parts.items()}
         )
 
     def truths(self, world: World) -> dict[str, Truth]:
@@ -326,14 +360,23 @@ class Matcher:
         """
         fired = self._met.fire(world)
         if self._asked.is_certain(world):
-            return {name: YES if name in fired else NO for name in self._names}
+            return {name: YES if fired.issuperset(parts) else NO for name, parts in self._parts.items()}
         denied = self._refuted.fire(world)
-        return {name: YES if name in fired else NO if name in denied else UNKNOWN for name in self._names}
+        found = {part: YES if part in fired else NO if part in denied else UNKNOWN for part in self._names}
+        return {name: min((found[part] for part in parts), default=YES) for name, parts in self._parts.items()}
+
+
+def _conjuncts(condition: Condition) -> Iterator[Condition]:
+    if isinstance(condition, All):
+        for part in condition.parts:
+            yield from _conjuncts(part)
+    else:
+        yield condition
 
 
 def compiled_rules(conditions: Iterable[Condition], call: Fact) -> tuple[int, int]:
     """How many compiled rules conditions cost on a hook in each of their two families, for `lint`."""
-    kept = list(conditions)
-    return sum(len(_for_hook(met(each), call)) for each in kept), sum(
-        len(_for_hook(refuted(each), call)) for each in kept
+    parts = dict.fromkeys(part for condition in conditions for part in _conjuncts(condition))
+    return sum(len(_for_hook(met(each), call)) for each in parts), sum(
+        len(_for_hook(refuted(each), call)) for each in parts
     )

@@ -116,16 +116,21 @@ class Judgement:
 
 def judge(condition: Condition, world: World) -> Judgement:
     """Judge a condition and keep the whole tree, for evidence and explanation."""
-    verdict = truth(condition, world)
     match condition:
         case Pattern(kind):
+            verdict = truth(condition, world)
             known = world.facts.get(kind, [])
-            bearing = [each for each in known if fits(condition, each) is verdict] if verdict is not NO else known
+            bearing = known if verdict is NO else [each for each in known if fits(condition, each) is verdict]
             return Judgement(condition, verdict, tuple(bearing))
         case Not(part):
-            return Judgement(condition, verdict, (), (judge(part, world),))
-        case All(parts) | Any(parts):
-            return Judgement(condition, verdict, (), tuple(judge(part, world) for part in parts))
+            inner = judge(part, world)
+            return Judgement(condition, Truth(2 - inner.truth), (), (inner,))
+        case All(parts):
+            inners = tuple(judge(part, world) for part in parts)
+            return Judgement(condition, min((inner.truth for inner in inners), default=YES), (), inners)
+        case Any(parts):
+            inners = tuple(judge(part, world) for part in parts)
+            return Judgement(condition, max((inner.truth for inner in inners), default=NO), (), inners)
 
 
 def witnesses(judgement: Judgement) -> tuple[Fact, ...]:

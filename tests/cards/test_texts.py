@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds_rules.cards.texts import SUMMARY_LIMIT, cleaned, compile_texts, escaped, lines
+from cds_rules.cards.texts import SUMMARY_LIMIT, cleaned, compile_texts, escaped
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import CardText
 from cds_rules.vocabulary.errors import PackError
@@ -76,7 +76,7 @@ def test_a_line_that_comes_out_empty_is_left_out(pack: Pack) -> None:
     found = texts(
         pack, consider=("{% if no %}x{% endif %}", "{{ name }}", "{% for each in names %}{{ each }}\n{% endfor %}")
     )
-    assert lines(found.consider, {"no": False, "name": "a<b", "names": ["c", "d*"]}) == ["a&lt;b", "c", r"d\*"]
+    assert found.fill({"no": False, "name": "a<b", "names": ["c", "d*"]}).consider == ["a&lt;b", "c", r"d\*"]
 
 
 def test_a_broken_template_is_a_mistake_of_the_rule(pack: Pack) -> None:

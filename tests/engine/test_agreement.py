@@ -24,7 +24,9 @@ def test_two_matchers_agree_on_the_rules_of_the_pack(pack: Pack) -> None:
     for seed, hook in enumerate(hooks):
         rules = [rule for rule in pack.rules if hook in rule.hooks]
         every = {f"{rule.id}: {name}": condition for rule in rules for name, condition in rule.conditions()}
-        families = [{name: each for name, each in every.items() if name.endswith(": when") is first} for first in (True, False)]
+        families = [
+            {name: each for name, each in every.items() if name.endswith(": when") is first} for first in (True, False)
+        ]
         matchers = [durable.Matcher(f"agreement {hook}", each, fact("call", hook=hook)) for each in families]
         worlds = Worlds(rules, seed)
         while evaluations < 200_000 * (seed + 1) / len(hooks):

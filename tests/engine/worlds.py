@@ -39,8 +39,7 @@ class Worlds:
         unknown = draw.choice((0.0, 0.0, 0.15))
         facts = [fact("call", hook=hook)]
         for kind in self._kinds:
-            for _ in range(draw.choice((0, 1, 1, 2, 4))):
-                facts.append(self._fact(kind, unknown))
+            facts += [self._fact(kind, unknown) for _ in range(draw.choice((0, 1, 1, 2, 4)))]
         draw.shuffle(facts)
         gaps = [kind for kind in self._kinds if draw.random() < 0.1] if draw.random() < 0.3 else []
         return World(facts, gaps)

@@ -165,5 +165,5 @@ def test_a_group_must_list_just_the_rules_there_are(folder: Path) -> None:
 
 def test_a_rule_file_needs_a_rule_id_as_its_name(folder: Path) -> None:
     (folder / "rules" / "Trial_Rule.yaml").write_text(RULE)
-    with pytest.raises(PackError, match='the file name "Trial_Rule.yaml" is not a rule id'):
+    with pytest.raises(PackError, match=r'the file name "Trial_Rule\.yaml" is not a rule id'):
         read_pack(folder)
