@@ -37,6 +37,9 @@ _AFTER = (
 )  # fmt: skip
 
 
+_LOOKS_LIKE = {"\u03bc": "u", "\u2019": "'"}
+
+
 @lru_cache(maxsize=16384)
 def fold(text: str) -> str:
     """Fold case, accents and look-alike signs; the micro sign becomes u.
@@ -44,8 +47,8 @@ def fold(text: str) -> str:
     >>> fold("Magnésium 50 µg, FUSS / Fuß")
     'magnesium 50 ug, fuss / fuss'
     """
-    plain = unicodedata.normalize("NFKD", text.replace("\u00b5", "u").replace("\u03bc", "u").casefold())
-    return "".join(each for each in plain if not unicodedata.combining(each)).replace("\u2019", "'")
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(_LOOKS_LIKE.get(each, each) for each in plain if not unicodedata.combining(each))
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -30,8 +30,14 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _IN_VOLUME = re.compile(r"\bin\s+(\d+(?:\.\d+)?)\s*ml\b")
 _BY_WEIGHT = re.compile(r"\d\s*mg\s*/\s*g\b")
 _ELEMENTAL = re.compile(
-    r"(\d+(?:[.,]\d+)?)\s*mg\s+(?:of\s+)?elemental\b|\belemental(?:\s+(?:magnesium|mg))?\s*:?\s*(\d+(?:[.,]\d+)?)\s*mg\b"
+    r"(\d+(?:[.,]\d+)?)\s*mg\s+(?:of\s+)?elemental\b"
+    r"|\belemental(?:\s+(?:magnesium|mg))?\s*:?\s*(\d+(?:[.,]\d+)?)\s*mg\b"
+    r"|(\d+(?:[.,]\d+)?)\s*mg\s*\(?\s*(?:as|of)\s+magnesium\s*(?:\)|\Z)"
+    r"|\d\s*\((\d+(?:[.,]\d+)?)\s*mg\)\s*mg\b"
 )
+_SALT_THEN_ELEMENTAL = re.compile(r"(\d+(?:[.,]\d+)?)\s*\(\d+(?:[.,]\d+)?\s*mg\)\s*mg\b")
+_MILLIMOLES = re.compile(r"(\d+(?:[.,]\d+)?)\s*mmol\b(?:\s*/\s*(\d+(?:[.,]\d+)?)?\s*(ml)\b)?")
+_MG_PER_MMOL = 24.305
 _BARE_AMOUNT = re.compile(r"(\d+(?:[.,]\d+)?)\s*mg\s+(?:of\s+)?magnesium\s*\)")
 _RXNORM_STRENGTH = re.compile(r"([\d.]+) (MG|GM|MCG)(?:/(ML|ACTUAT))?\Z")
 _TO_MG = {
@@ -123,7 +129,8 @@ class Products:
         self._by_strength: dict[tuple[str, float, str], MagnesiumContent] = {}
         for row in tables.get("magnesium_products", ()):
             content = _content(row)
-            self._contents[row["code"]] = (content, row["category"])
+            if row["code"]:
+                self._contents[row["code"]] = (content, row["category"])
             if content.strength_mg is not None and "/" not in row["display"].replace("MG/ML", ""):
                 self._by_strength.setdefault((content.salt, content.strength_mg, content.per), content)
         self._names: Phrases[_Name] = Phrases(
@@ -248,7 +255,7 @@ class Products:
         if route is None:
             route = next((each.route for _, _, each in named if each.route), None)
         strengths = _strengths(folded, named, form)
-        elemental, per = _elemental(folded, bare and bool(salts)), "unit"
+        elemental, per = _elemental(folded, bare and bool(salts))
         if elemental is None and any(each.kind == "labelled" for _, _, each in named) and len(strengths) == 1:
             elemental, per = strengths[0][1], strengths[0][2]
         return _Told(
@@ -424,6 +431,8 @@ def _amounts(folded: str) -> list[tuple[int, float, str]]:
     """Places, milligrams and "unit" or "mL" of the strengths in a text."""
     found = []
     inside = _IN_VOLUME.search(folded)
+    if both := _SALT_THEN_ELEMENTAL.search(folded):  # "400 (241.3 Mg) MG": the salt, then what it holds
+        return [(both.start(), _number(both[1]), "unit")]
     for match in _STRENGTH.finditer(folded):
         if match[4] in _NOT_A_STRENGTH:
             return []  # a cream or a patch: no amount each time can be said
@@ -470,10 +479,13 @@ def _strengths(folded: str, named: Sequence[tuple[int, int, _Name]], form: str) 
     return tuple((name, each[1], each[2]) for name, each in zip(ingredients, own, strict=True) if each is not None)
 
 
-def _elemental(folded: str, bare_beside_salt: bool) -> float | None:
-    """Elemental magnesium of one unit, where a text states it as such."""
+def _elemental(folded: str, bare_beside_salt: bool) -> tuple[float | None, str]:
+    """Elemental magnesium where a text states it as such, and whether it is that of a unit or of a mL."""
     if match := _ELEMENTAL.search(folded):
-        return _number(match[1] or match[2])
+        return _number(next(each for each in match.groups() if each)), "unit"
     if bare_beside_salt and (match := _BARE_AMOUNT.search(folded)):
-        return _number(match[1])
-    return None
+        return _number(match[1]), "unit"
+    if match := _MILLIMOLES.search(folded):
+        volume = _number(match[2] or "1") if match[3] else 1.0
+        return round(_number(match[1]) * _MG_PER_MMOL / volume, 4), "mL" if match[3] else "unit"
+    return None, "unit"

@@ -16,6 +16,12 @@ def test_corrected_with_an_albumin_of_seven_days() -> None:
     assert (far.method, far.value, far.flag) == ("uncorrected", 7.8, "low")
 
 
+def test_a_calcium_the_laboratory_corrected_is_not_corrected_again() -> None:
+    found = derived(result("calcium", 8.2, method="corrected"), result("albumin", 2.0)).calcium
+    assert found is not None
+    assert (found.method, found.value, found.flag) == ("corrected", 8.2, "low")
+
+
 @pytest.mark.parametrize(("value", "expected"), [(8.49, "low"), (8.5, "normal")])
 def test_low_total(value: float, expected: str) -> None:
     assert field(derived(result("calcium", value)), "lab", "flag", code="calcium") == expected
