@@ -13,7 +13,19 @@ from types import MappingProxyType
 from typing import Literal
 
 from cds_rules.engine import durable
-from cds_rules.engine.reference import NO, UNKNOWN, YES, Judgement, Truth, World, judge, truth, unknowns, witnesses
+from cds_rules.engine.reference import (
+    NO,
+    UNKNOWN,
+    YES,
+    Judgement,
+    Meaning,
+    Truth,
+    World,
+    judge,
+    meaning,
+    unknowns,
+    witnesses,
+)
 from cds_rules.knowledge.rules import Condition, Indicator, Pattern, Rule
 from cds_rules.vocabulary.errors import MatcherError
 from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, fact
@@ -76,13 +88,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """One hook's rules and their conditions by name: all triggers are judged first, then, if any is not NO, the details."""
+    """One hook's rules and their conditions by name: all triggers are judged first, then the details of rules not NO."""
 
     rules: tuple[Rule, ...]
-    when: Mapping[str, Condition]
-    details: Mapping[str, Mapping[str, Condition]]
+    when: Mapping[str, Meaning]
+    details: Mapping[str, Mapping[str, Meaning]]
     when_matcher: durable.Matcher | None
-    details_matcher: durable.Matcher | None
+    details_matchers: Mapping[str, durable.Matcher]
 
 
 @dataclass(slots=True)
@@ -106,12 +118,20 @@ class Judge:
                 rule.id: {f"{rule.id}: {name}": part for name, part in rule.conditions() if name != "when"}
                 for rule in rules
             }
-            matchers: tuple[durable.Matcher | None, durable.Matcher | None] = (None, None)
-            if durable.AVAILABLE:
-                call = fact("call", hook=hook)
-                every = {name: part for parts in details.values() for name, part in parts.items()}
-                matchers = durable.Matcher(f"{hook} when", when, call), durable.Matcher(f"{hook} details", every, call)
-            self._hooks[hook] = _Compiled(rules, when, details, *matchers)
+            call = fact("call", hook=hook)
+            matcher = durable.Matcher(f"{hook} when", when, call) if durable.AVAILABLE else None
+            matchers = {
+                rule: durable.Matcher(f"{hook} {rule}", parts, call)
+                for rule, parts in details.items()
+                if durable.AVAILABLE
+            }
+            self._hooks[hook] = _Compiled(
+                rules,
+                {name: meaning(part) for name, part in when.items()},
+                {rule: {name: meaning(part) for name, part in parts.items()} for rule, parts in details.items()},
+                matcher,
+                matchers,
+            )
 
     def hooks(self) -> tuple[str, ...]:
         """The hooks for which there are rules."""
@@ -136,11 +156,8 @@ class Judge:
         opened = [
             rule for rule, name in zip(compiled.rules, compiled.when, strict=True) if reading.truths[name] is not NO
         ]
-        if opened:
-            reading.settle(
-                compiled.details_matcher,
-                {name: part for rule in opened for name, part in compiled.details[rule.id].items()},
-            )
+        for rule in opened:
+            reading.settle(compiled.details_matchers.get(rule.id), compiled.details[rule.id])
         findings, outcomes = [], {rule.id: _NOT_FIRED for rule in compiled.rules}
         for rule in opened:
             outcomes[rule.id], finding = decide(rule, reading.truths, world, gaps, missing)
@@ -162,11 +179,11 @@ class _Reading:
             else "reference: durable-rules does not run on this Python"
         )
 
-    def settle(self, matcher: durable.Matcher | None, conditions: Mapping[str, Condition]) -> None:
-        own = {name: truth(condition, self._world) for name, condition in conditions.items()}
+    def settle(self, matcher: durable.Matcher | None, meanings: Mapping[str, Meaning]) -> None:
+        own = {name: means(self._world) for name, means in meanings.items()}
         if matcher is not None:
             try:
-                theirs = matcher.truths(self._world)
+                theirs = matcher.truths(self._world, certain=UNKNOWN not in own.values())
             except MatcherError as error:
                 self.matcher = f"reference: {error}"
             else:

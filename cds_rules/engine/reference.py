@@ -8,9 +8,12 @@ Floor: engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
+from typing import Any as Anything
 
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Pattern
 from cds_rules.vocabulary.facts import Fact, Value
@@ -39,66 +42,97 @@ class World:
         self.gaps = frozenset(gaps)
 
 
+_HOLDS: Mapping[str, Callable[[Anything, Anything], bool]] = {
+    "eq": operator.eq,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
+Check = tuple[str, Callable[[Anything, Anything], bool], Anything]
+
+
+def _check(test: Comparison) -> Check:
+    """A comparison as field, function and operand."""
+    if test.operator == "in":
+        return test.field, lambda value, constants: value in constants, frozenset(test.constants)
+    return test.field, _HOLDS[test.operator], test.constants[0]
+
+
 def passes(test: Comparison, value: Value) -> Truth:
     """Judge one comparison; a value that is not known is UNKNOWN."""
-    if value is None:
-        return UNKNOWN
-    first = test.constants[0]
-    match test.operator:
-        case "eq":
-            met = value == first
-        case "in":
-            met = value in test.constants
-        case "lt":
-            met = value < first  # type: ignore[operator]  # the reader allows an order on numbers only
-        case "le":
-            met = value <= first  # type: ignore[operator]
-        case "gt":
-            met = value > first  # type: ignore[operator]
-        case "ge":
-            met = value >= first  # type: ignore[operator]
-    return YES if met else NO
+    _, holds, operand = _check(test)
+    return UNKNOWN if value is None else YES if holds(value, operand) else NO
+
+
+def _fits(checks: tuple[Check, ...], fields: Mapping[str, Value]) -> Truth:
+    worst = YES
+    for name, holds, operand in checks:
+        value = fields[name]
+        if value is None:
+            worst = UNKNOWN
+        elif not holds(value, operand):
+            return NO
+    return worst
 
 
 def fits(pattern: Pattern, each: Fact) -> Truth:
     """Judge whether one fact, of the pattern's kind, passes every test."""
-    worst = YES
-    for test in pattern.tests:
-        truth = passes(test, each.fields[test.field])
-        if truth is NO:
-            return NO
-        if truth is UNKNOWN:
-            worst = UNKNOWN
-    return worst
+    return _fits(tuple(map(_check, pattern.tests)), each.fields)
+
+
+Meaning = Callable[[World], Truth]
+
+
+@cache
+def meaning(condition: Condition) -> Meaning:
+    """What a condition means: a function from a world to a truth. Made once for a condition."""
+    match condition:
+        case Pattern(kind, tests):
+            checks = tuple(map(_check, tests))
+
+            def some_fact(world: World) -> Truth:
+                best = UNKNOWN if kind in world.gaps else NO
+                for each in world.facts.get(kind, ()):
+                    found = _fits(checks, each.fields)
+                    if found is YES:
+                        return YES
+                    if found is UNKNOWN:
+                        best = UNKNOWN
+                return best
+
+            return some_fact
+        case Not(part):
+            inner = meaning(part)
+            return lambda world: _TURNED[inner(world)]
+        case All(parts):
+            return _first(tuple(map(meaning, parts)), NO, YES)
+        case Any(parts):
+            return _first(tuple(map(meaning, parts)), YES, NO)
+
+
+_TURNED = (YES, UNKNOWN, NO)
+
+
+def _first(parts: tuple[Meaning, ...], settling: Truth, otherwise: Truth) -> Meaning:
+    """The minimum (settling NO) or maximum (settling YES) of the parts."""
+
+    def joined(world: World) -> Truth:
+        found = otherwise
+        for part in parts:
+            truth = part(world)
+            if truth is settling:
+                return settling
+            if truth is UNKNOWN:
+                found = UNKNOWN
+        return found
+
+    return joined
 
 
 def truth(condition: Condition, world: World) -> Truth:
     """Judge a condition over the facts of a world."""
-    match condition:
-        case Pattern(kind):
-            best = UNKNOWN if kind in world.gaps else NO
-            for each in world.facts.get(kind, ()):
-                found = fits(condition, each)
-                if found is YES:
-                    return YES
-                best = max(best, found)
-            return best
-        case Not(part):
-            return Truth(2 - truth(part, world))
-        case All(parts):
-            worst = YES
-            for part in parts:
-                worst = min(worst, truth(part, world))
-                if worst is NO:
-                    break
-            return worst
-        case Any(parts):
-            best = NO
-            for part in parts:
-                best = max(best, truth(part, world))
-                if best is YES:
-                    break
-            return best
+    return meaning(condition)(world)
 
 
 @dataclass(frozen=True, slots=True)
