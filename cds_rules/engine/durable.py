@@ -290,8 +290,10 @@ class _Reader:
                 yield {"k": "gap " + kind}
         for each, group in self.facts(world):
             known = {name: value for name in group.fields if (value := each.fields[name]) is not None}
-            copies = {_completed(pattern, each) for pattern in group.patterns if fits(pattern, each) is UNKNOWN}
-            for chosen in copies or {()}:
+            copies: set[tuple[tuple[str, Constant], ...]] = set()
+            if len(known) < len(group.fields):
+                copies = {_completed(pattern, each) for pattern in group.patterns if fits(pattern, each) is UNKNOWN}
+            for chosen in copies or ((),):
                 yield {"k": "~" + each.kind, **known, **dict(chosen)}
 
     def is_certain(self, world: World) -> bool:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from cds_rules.knowledge.codes import UCUM, system_name
 
 Row = Mapping[str, str]
 
 _SPACE = re.compile(r"\s+")
+_REMEMBERED = 4096
 _BARE = ("egfr_reported",)
 """Keys whose value may stand without a unit."""
 
@@ -41,6 +43,7 @@ class Units:
         for factors in self._factors.values():
             self._ucum |= {spelling(unit): unit for unit in factors if unit and spelling(unit) not in self._ucum}
         self._ranges = {row["key"]: (float(row["low"]), float(row["high"])) for row in ranges}
+        self._factor = lru_cache(_REMEMBERED)(self._factor_of)
 
     def canonical(self, key: str) -> str:
         """The unit of a key after conversion, "" for a key without numbers."""
@@ -58,6 +61,10 @@ class Units:
             The number; or "unit" when the unit is missing or not one of this key; or "unit-conflict" when the unit and
             its UCUM code mean different things: then neither is believed.
         """
+        factor = self._factor(key, unit, code, system)
+        return factor if isinstance(factor, str) else value * factor
+
+    def _factor_of(self, key: str, unit: str, code: str, system: str) -> float | str:
         factors = self._factors.get(key)
         if factors is None:
             return "unit"
@@ -74,10 +81,8 @@ class Units:
             return "unit"
         meant = next((each for each in (coded, written) if each is not None and each in factors), None)
         if meant is None:
-            if key in _BARE and not unit.strip() and not code.strip():
-                return value
-            return "unit"
-        return value * factors[meant]
+            return 1.0 if key in _BARE and not unit.strip() and not code.strip() else "unit"
+        return factors[meant]
 
     def converted(self, key: str, value: float, unit: str, wanted: str) -> float | str:
         """A value in any accepted unit of its key, or the reason word of `convert`."""
