@@ -17,13 +17,13 @@ from cds_rules.knowledge.rules import (
     ALWAYS,
     All,
     Any,
+    Comparison,
     Condition,
     Constant,
     Not,
     Operator,
     Parameter,
     Pattern,
-    Comparison,
 )
 from cds_rules.vocabulary.facts import KINDS, Field, quantized
 

@@ -159,7 +159,7 @@ def _comparison(field: Field, choice: frozenset[str]) -> Schema:
     value: Schema = {"anyOf": [_value(field, choice), _PARAMETER]} if field.type == "number" else _value(field, choice)
     ways: dict[str, Schema] = {"in": {"type": "array", "items": value, "minItems": 1}}
     if field.type == "number":
-        ways |= {order: value for order in ORDERS}
+        ways |= dict.fromkeys(ORDERS, value)
     meaning = f"{field.meaning}{f' ({field.unit})' if field.unit else ''}"
     return {"description": meaning, "anyOf": [value, {**_mapping({}, ways), "minProperties": 1}]}
 
