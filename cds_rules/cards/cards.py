@@ -147,7 +147,8 @@ def source_line(source: Source, at: datetime) -> Ready:
 
 
 def _evidence(finding: Finding, at: datetime) -> list[str]:
-    sources = dict.fromkeys(source for each in finding.facts for source in each.sources)
+    # the birth date behind an age limit stays a reference: on a card it is noise
+    sources = dict.fromkeys(source for each in finding.facts if each.kind != "patient" for source in each.sources)
     return [source_line(source, at) for source in sources]
 
 

@@ -96,7 +96,7 @@ def views(derived: Derived) -> Mapping[str, Any]:
         "potassium_sparing": any(each.klass == "k-sparing-diuretic" for each in derived.diuretics),
         "statins": [_statin(each) for each in _focal_first(derived.statins)],
         "statin_symptoms": statin_symptoms,
-        "interactions": derived.interactions,
+        "interactions": [_interaction(each) for each in derived.interactions],
         "sams_ci": View(derived.sams_ci, words=_sams_words(derived.sams_ci)),
         "renal_risks": [View(each, words=each.name) for each in derived.renal_risks],
         "deficiency_risks": [View(each, words=each.name) for each in derived.deficiency_risks],
@@ -283,7 +283,7 @@ def _deficit_company(derived: Derived) -> str:
         parts.append(f"K {plain(potassium.value, 1)}")
     if qtc is not None and qtc.flag == "high" and qtc.age_days <= 7 and qtc.value is not None:
         parts.append(f"QTc {plain(qtc.value, 0)} ms")
-    return f" with {', '.join(parts)}" if parts else ""
+    return ", ".join(parts)
 
 
 def _cramp_drugs(derived: Derived) -> list[View]:
@@ -332,11 +332,15 @@ def _spacing(spacing: Spacing) -> View:
 def _worst(interactions: Sequence[Interaction]) -> View | None:
     order = ("contra", "avoid", "cap")
     worst = min(interactions, key=lambda each: (not each.focal, order.index(each.effect)), default=None)
-    if worst is None:
-        return None
-    words = {"contra": "contraindicated", "avoid": "avoid", "cap": f"max {plain(worst.cap_mg or 0)} mg/day"}
-    dose = f" {plain(worst.dose_mg)} mg" if worst.dose_mg is not None else ""
-    return View(worst, statin_name=f"{worst.statin}{dose}", effect_words=words[worst.effect])
+    return None if worst is None else _interaction(worst)
+
+
+def _interaction(each: Interaction) -> View:
+    effect = {"contra": "contraindicated", "avoid": "avoid", "cap": f"max {plain(each.cap_mg or 0)} mg/day"}[
+        each.effect
+    ]
+    statin = f"{each.statin} {plain(each.dose_mg)} mg" if each.dose_mg is not None else each.statin
+    return View(each, statin_name=statin, effect_words=effect, words=f"{statin} + {each.partner_name}: {effect}")
 
 
 def kidney_words(kidney: Kidney) -> str:
