@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cds_rules.evaluate import Call, Evaluation, Knowledge, build, evaluate
 from cds_rules.fhir import Document
-from cds_rules.knowledge.pack import read_packs
+from cds_rules.knowledge.pack import read_packs, read_site
 from cds_rules.vocabulary.errors import CdsRulesError
 
 try:
@@ -29,12 +29,15 @@ def installed_packs() -> Mapping[str, Path]:
     return {entry.name: Path(str(files(entry.value))) for entry in entry_points(group=PACKS)}
 
 
-def load_packs(names: Sequence[str] | None = None, folders: Sequence[Path] = ()) -> Knowledge:
+def load_packs(
+    names: Sequence[str] | None = None, folders: Sequence[Path] = (), parameters: Path | None = None
+) -> Knowledge:
     """Read packs and compile them, once at start-up.
 
     Args:
         names: entry point names; None: every installed pack (none when `folders` are given).
         folders: pack folders that are not installed.
+        parameters: a site's file of parameter values, each within the bounds of its pack.
 
     Raises:
         CdsRulesError: no such pack. PackError: every mistake of every file.
@@ -48,7 +51,7 @@ def load_packs(names: Sequence[str] | None = None, folders: Sequence[Path] = ())
     found = [installed[name] for name in wanted] + list(folders)
     if not found:
         raise CdsRulesError(f"no pack is installed: nothing is registered in the entry point group {PACKS}")
-    return build(read_packs(found), __version__)
+    return build(read_packs(found, read_site(parameters) if parameters else None), __version__)
 
 
 __all__ = ["Call", "Document", "Evaluation", "Knowledge", "evaluate", "installed_packs", "load_packs"]

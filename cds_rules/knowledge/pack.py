@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,36 @@ def read_tables(folder: Path) -> dict[str, Rows]:
     return tables
 
 
-def read_packs(folders: Sequence[Path]) -> tuple[Pack, ...]:
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a site changes: parameter name -> value, and the file that says so."""
+
+    path: str
+    values: Mapping[str, float]
+
+
+def read_site(path: Path) -> Site:
+    """Read a site's parameters, a mapping of names to numbers.
+
+    Raises:
+        PackError: with every mistake. Names and bounds are checked by `read_packs`, which knows them.
+    """
+    document, syntax = read_yaml(path, path.name)
+    if syntax:
+        raise PackError(syntax)
+    reader = Reader(path.name)
+    body = reader.mapping(document, "", open_keys=True)
+    values = {name: reader.number(body, name, "") for name in body if isinstance(name, str)}
+    if reader.mistakes:
+        raise PackError(tuple(reader.mistakes))
+    return Site(path.name, values)
+
+
+def read_packs(folders: Sequence[Path], site: Site | None = None) -> tuple[Pack, ...]:
     """Read several packs, each checked against the classes and keys that all of them bring.
+
+    Args:
+        site: values of parameters that this site changes within their bounds.
 
     Raises:
         PackError: with every mistake of every pack.
@@ -84,7 +112,7 @@ def read_packs(folders: Sequence[Path]) -> tuple[Pack, ...]:
     packs: list[Pack] = []
     for folder in folders:
         try:
-            packs.append(read_pack(folder, words))
+            packs.append(read_pack(folder, words, site))
         except PackError as error:
             mistakes += error.mistakes
     owners: dict[str, str] = {}
@@ -99,6 +127,13 @@ def read_packs(folders: Sequence[Path]) -> tuple[Pack, ...]:
                     )
                 )
             owners[rule.id] = pack.name
+    if site and not mistakes:
+        known = {name for pack in packs for name in pack.parameters}
+        mistakes += [
+            Mistake(site.path, name, f"no pack has such a parameter{near(name, known)}")
+            for name in site.values
+            if name not in known
+        ]
     if mistakes:
         raise PackError(tuple(mistakes))
     return tuple(packs)
@@ -142,7 +177,7 @@ def merged_tables(several: Iterable[Mapping[str, Rows]]) -> dict[str, Rows]:
     return merged
 
 
-def read_pack(folder: Path, words: Words | None = None) -> Pack:
+def read_pack(folder: Path, words: Words | None = None, site: Site | None = None) -> Pack:
     """Read a pack's folder.
 
     Args:
@@ -164,7 +199,7 @@ def read_pack(folder: Path, words: Words | None = None) -> Pack:
         ("name", "title", "version", "source", "groups", "overrides"),
         ("parameters", "removals", "comfort_care", "links"),
     )
-    parameters = _parameters(reader, head)
+    parameters = _parameters(reader, head, site)
     known = words or {}
     source = reader.mapping(head.get("source", {}), "source", ("label", "url"))
     overrides = {
@@ -213,7 +248,7 @@ def read_pack(folder: Path, words: Words | None = None) -> Pack:
     )
 
 
-def _parameters(reader: Reader, head: Mapping[str, Any]) -> dict[str, Parameter]:
+def _parameters(reader: Reader, head: Mapping[str, Any], site: Site | None) -> dict[str, Parameter]:
     found = {}
     for name, value in reader.mapping(head.get("parameters", {}), "parameters", open_keys=True).items():
         where = f"parameters.{name}"
@@ -232,6 +267,14 @@ def _parameters(reader: Reader, head: Mapping[str, Any]) -> dict[str, Parameter]
                 f"value {parameter.value:g} lies outside its bounds {parameter.low:g} to {parameter.high:g}",
                 value,
             )
+        if site and name in site.values:
+            wanted = site.values[name]
+            if not parameter.low <= wanted <= parameter.high:
+                message = (
+                    f"found {wanted:g}; between {parameter.low:g} and {parameter.high:g} {parameter.unit} belongs here"
+                )
+                reader.mistakes.append(Mistake(site.path, name, f"{message} ({parameter.because})"))
+            parameter = replace(parameter, value=wanted)
         found[name] = parameter
     return found
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_rules.knowledge.pack import read_pack
+from cds_rules.knowledge.pack import read_pack, read_packs, read_site
 from cds_rules.knowledge.rules import All, Comparison, Pattern
 from cds_rules.vocabulary.errors import PackError
 
@@ -167,3 +167,27 @@ def test_a_rule_file_needs_a_rule_id_as_its_name(folder: Path) -> None:
     (folder / "rules" / "Trial_Rule.yaml").write_text(RULE)
     with pytest.raises(PackError, match=r'the file name "Trial_Rule\.yaml" is not a rule id'):
         read_pack(folder)
+
+
+def test_a_site_changes_a_parameter_within_its_bounds(folder: Path) -> None:
+    (folder / "site.yaml").write_text("old: 72\n")
+    (pack,) = read_packs([folder], read_site(folder / "site.yaml"))
+    assert pack.parameters["old"].value == 72
+    assert isinstance(pack.rules[0].when, All)
+    assert pack.rules[0].when.parts[1] == Pattern("patient", (Comparison("age_years", "ge", (72.0,)),))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("old: 90\n", "site.yaml: old: found 90; between 70 and 80 a belongs here (a project decision)"),
+        ("odl: 75\n", 'site.yaml: odl: no pack has such a parameter; did you mean "old"?'),
+        ("old: many\n", 'site.yaml:1: old: found "many"; a number belongs here'),
+        ("- old\n", "site.yaml: found a list; a mapping belongs here"),
+    ],
+)
+def test_a_site_file_that_does_not_fit_is_refused(folder: Path, text: str, message: str) -> None:
+    (folder / "site.yaml").write_text(text)
+    with pytest.raises(PackError) as refused:
+        read_packs([folder], read_site(folder / "site.yaml"))
+    assert message in str(refused.value)
