@@ -371,7 +371,23 @@ def read_rule(
     words: Words,
 ) -> tuple[Rule | None, tuple[Mistake, ...]]:
     """Read one rule file. Returns the rule (None when the file has mistakes) and all mistakes."""
-    document, syntax = read_yaml(path, name)
+    given = (path, name, groups, overrides, links, parameters, words)
+    rule, mistakes = _read_rule(*given, lines=False)
+    return (rule, mistakes) if rule else _read_rule(*given, lines=True)  # again, so that mistakes name their lines
+
+
+def _read_rule(
+    path: Path,
+    name: str,
+    groups: Sequence[str],
+    overrides: Mapping[str, str],
+    links: Mapping[str, Link],
+    parameters: Mapping[str, Parameter],
+    words: Words,
+    *,
+    lines: bool,
+) -> tuple[Rule | None, tuple[Mistake, ...]]:
+    document, syntax = read_yaml(path, name, lines)
     if syntax:
         return None, syntax
     reader = Reader(name)
