@@ -18,7 +18,7 @@ from cds_rules.cards.texts import Ready, Texts, cleaned, escaped
 from cds_rules.engine.judging import Finding, Outcome
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.pack import Pack
-from cds_rules.knowledge.rules import Pattern, Rule, patterns
+from cds_rules.knowledge.rules import Rule
 from cds_rules.vocabulary.chart import UNREAD_REASONS, Chart, Medication, Source, Unread
 from cds_rules.vocabulary.clock import days_between
 from cds_rules.vocabulary.quantities import age
@@ -29,13 +29,6 @@ TOPICS_SYSTEM = "https://cds-rules.dev/fhir/CodeSystem/rule"
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://cds-rules.dev/")
 _MOST_UNREAD = 6
 _QUIET = frozenset({"duplicate", "other-patient", "unknown-type"})
-_ABOUT: Mapping[str, frozenset[str]] = {
-    "kidney": frozenset({"creatinine", "egfr", "egfr_reported", "cystatin_c", "dialysis", "aki"}),
-    "toxicity": frozenset({"sbp", "hr", "rr"}),
-    "magnesium": frozenset({"magnesium", "medication"}),
-    "medication": frozenset({"medication"}),
-    "interaction": frozenset({"medication"}),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +90,7 @@ def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str,
             _block("Consider", filled.consider),
             _block(
                 "Not used / uncertain",
-                [*filled.uncertain, *_doubts(finding, scene)] or ["nothing relevant was set aside"],
+                [*filled.uncertain, *_doubts(finding, scene, texts.about)] or ["nothing relevant was set aside"],
             ),
         )
         if block
@@ -160,9 +153,8 @@ def _flat(findings: Iterable[Finding]) -> list[Finding]:
     return [each for finding in findings for each in (finding, *_flat(finding.also))]
 
 
-def _doubts(finding: Finding, scene: Scene) -> list[str]:
+def _doubts(finding: Finding, scene: Scene, about: frozenset[str]) -> list[str]:
     """What was not used for this rule and what could not be told, in lines."""
-    about = _topics(finding.rule)
     unread = [each for each in scene.chart.unread if each.reason not in _QUIET and _concerns(each, about)]
     entries: list[str] = [_unread_line(each) for each in unread[:_MOST_UNREAD]]
     if len(unread) > _MOST_UNREAD:
@@ -185,18 +177,3 @@ def _unread_line(unread: Unread) -> Ready:
     return Ready(
         f"Not used: {escaped(what)} ({escaped(unread.reference)}): {escaped(unread.detail or UNREAD_REASONS[unread.reason])}"
     )
-
-
-def _topics(rule: Rule) -> frozenset[str]:
-    """The keys of the record that a rule looks at."""
-    found: set[str] = set()
-    for _, condition in rule.conditions():
-        for pattern in patterns(condition):
-            found |= _ABOUT.get(pattern.kind, frozenset()) | _named(pattern)
-    return frozenset(found)
-
-
-def _named(pattern: Pattern) -> set[str]:
-    return {
-        str(constant) for test in pattern.tests if test.field in ("code", "key", "class") for constant in test.constants
-    }

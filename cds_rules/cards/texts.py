@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, pass_context
 from jinja2.runtime import Context
 
-from cds_rules.knowledge.rules import Rule
+from cds_rules.knowledge.rules import Pattern, Rule, patterns
 from cds_rules.vocabulary.errors import Mistake, PackError
 from cds_rules.vocabulary.quantities import age, plain
 
@@ -31,6 +31,7 @@ _HIDDEN = (
 _UNSEEN = dict.fromkeys(code for first, last in _HIDDEN for code in range(first, last + 1))
 """Control, direction, zero-width and half characters: taken out."""
 _MARKS = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]#|~!"} | {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+_WORDS_OF_ADDRESSES = ("www.", "javascript:", "data:", "vbscript:", "mailto:", "xmpp:")
 _ADDRESS = re.compile(r"(?i)(://)|\b(www)\.|(@)|\b(javascript|data|vbscript|mailto|xmpp)(:)")
 
 
@@ -56,7 +57,7 @@ def escaped(text: object) -> Ready:
     '&lt;b&gt;\\\\[x\\\\](javascript&#58;1)&lt;/b&gt;'
     """
     marked = cleaned(text).translate(_MARKS)
-    if ":" in marked or "@" in marked or "www" in marked.lower():
+    if any(sign in marked for sign in ("://", "@")) or any(word in marked.lower() for word in _WORDS_OF_ADDRESSES):
         marked = _ADDRESS.sub(_without_address, marked)
     return Ready(marked)
 
@@ -127,10 +128,14 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The compiled texts of one rule in one language: the summary, and all that stands in the detail as one template."""
+    """The compiled texts of one rule in one language: the summary, and all that stands in the detail as one template.
+
+    about: keys of the record that the rule looks at.
+    """
 
     summary: Template
     detail: Template
+    about: frozenset[str]
 
     def summarize(self, views: Mapping[str, Any]) -> str:
         """The summary, at most 139 characters: names are shortened, then the end is cut; numbers never are."""
@@ -145,6 +150,30 @@ class Texts:
         """The texts of the detail."""
         found, why, consider, uncertain = self.detail.render(views).split(_BLOCK)
         return Filled(_lines(found), " ".join(why.split()), _lines(consider), _lines(uncertain))
+
+
+_ABOUT: Mapping[str, frozenset[str]] = {
+    "kidney": frozenset({"creatinine", "egfr", "egfr_reported", "cystatin_c", "dialysis", "aki"}),
+    "toxicity": frozenset({"sbp", "hr", "rr"}),
+    "magnesium": frozenset({"magnesium", "medication"}),
+    "medication": frozenset({"medication"}),
+    "interaction": frozenset({"medication"}),
+}
+
+
+def topics(rule: Rule) -> frozenset[str]:
+    """The keys of the record that a rule looks at."""
+    found: set[str] = set()
+    for _, condition in rule.conditions():
+        for pattern in patterns(condition):
+            found |= _ABOUT.get(pattern.kind, frozenset()) | _named(pattern)
+    return frozenset(found)
+
+
+def _named(pattern: Pattern) -> set[str]:
+    return {
+        str(constant) for test in pattern.tests if test.field in ("code", "key", "class") for constant in test.constants
+    }
 
 
 _BLOCK = "\x1d"
@@ -179,7 +208,9 @@ def compile_texts(rules: Iterable[Rule]) -> dict[str, Texts]:
         ]
         blocks.insert(1, checked(rule, "card.why", card.why))
         return Texts(
-            _PLAIN.from_string(checked(rule, "card.summary", card.summary)), _MARKDOWN.from_string(_BLOCK.join(blocks))
+            _PLAIN.from_string(checked(rule, "card.summary", card.summary)),
+            _MARKDOWN.from_string(_BLOCK.join(blocks)),
+            topics(rule),
         )
 
     found = {rule.id: texts_of(rule) for rule in rules}
