@@ -5,6 +5,7 @@ Floor: edge.
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cds_rules.vocabulary.errors import BadInput
 
 _RULE = """\
 # yaml-language-server: $schema={schema}/rule.schema.json
-title: {title}
+title: {quoted}
 version: 0.1.0
 status: draft            # judged and counted, never shown, until somebody signs it active
 group: {group}
@@ -26,7 +27,7 @@ when:
 levels:
   - {{is: info}}
 card:
-  summary: "{title}"
+  summary: {quoted}
   why: Why it matters, in one or two sentences.
   consider:
     - What to consider
@@ -65,6 +66,9 @@ def new_rule(folder: Path, identifier: str, group: str, title: str, today: date)
         if path.exists():
             raise BadInput(f"{path} exists and is left as it is")
     schema = "../../../../docs/schema"
-    rule.write_text(_RULE.format(title=title, group=group, today=today, schema=schema), encoding="utf-8")
+    rule.write_text(
+        _RULE.format(quoted=json.dumps(title, ensure_ascii=False), group=group, today=today, schema=schema),
+        encoding="utf-8",
+    )
     cases.write_text(_CASES.format(schema=schema), encoding="utf-8")
     return rule, cases
