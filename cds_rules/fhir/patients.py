@@ -14,7 +14,10 @@ from cds_rules.fhir import wire
 from cds_rules.fhir.reader import Reader
 from cds_rules.fhir.wire import Misfit, many
 from cds_rules.vocabulary.chart import Sex, Source, Subject
+from cds_rules.vocabulary.clock import completed_years
 
+OLDEST_YEARS = 122
+"""The longest life on record: an earlier birth is a placeholder, or was moved to hide an age."""
 _SEXES: dict[str | None, Sex] = {"male": "male", "female": "female"}
 
 
@@ -110,7 +113,7 @@ def choose(patients: Sequence[Delivered], patient_id: str | None, references: It
     """
     wanted = patient_id_of(patient_id) if patient_id else None
     named = {found for reference in references if (found := patient_id_of(reference))}
-    chosen = next((one for one in patients if wanted is not None and one.patient.id == wanted), None)
+    chosen = next((one for one in patients if wanted is not None and _id_of(one) == wanted), None)
     if chosen is None and len(patients) == 1 and (wanted is None or wanted not in named):
         chosen = patients[0]
     ids = {wanted} if wanted else set()
@@ -130,6 +133,12 @@ def choose(patients: Sequence[Delivered], patient_id: str | None, references: It
         else frozenset()
     )
     return Owner(chosen, frozenset(ids), urls, identifiers)
+
+
+def _id_of(delivered: Delivered) -> str | None:
+    """The id of a Patient, else the one its address names: resources of a document may have none."""
+    url = delivered.full_url
+    return delivered.patient.id or (patient_id_of(without_version(url)) if url else None)
 
 
 def subject(reader: Reader, owner: Owner) -> Subject | None:
@@ -162,5 +171,8 @@ def _birth(reader: Reader, reference: str, text: str | None) -> date | None:
         return None
     if moment > reader.at:
         reader.skip(reference, "future", "birthDate lies in the future", "patient")
+        return None
+    if completed_years(moment.date(), reader.at) > OLDEST_YEARS:
+        reader.skip(reference, "implausible", "birthDate is one that nobody alive has", "patient")
         return None
     return moment.date()

@@ -83,6 +83,19 @@ def test_a_patient_named_only_by_urn_is_found() -> None:
     assert reading.chart.subject is not None
 
 
+def test_a_patient_without_an_id_is_the_one_its_address_names() -> None:
+    body = patient()
+    del body["id"]
+    entries = [{"fullUrl": "urn:uuid:1-2", "resource": body}, {"resource": lab(subject={"reference": "urn:uuid:1-2"})}]
+    other = {"fullUrl": "urn:uuid:3-4", "resource": patient("q")}
+    for delivered in (entries, [*entries, other]):
+        content = document({"resourceType": "Bundle", "entry": delivered})
+        reading = read_chart([content], terminology=TERMINOLOGY, at=AT, patient_id="1-2")
+        assert reading.chart.results
+        assert reading.chart.subject is not None
+        assert reading.chart.subject.birth_date is not None
+
+
 @pytest.mark.parametrize("patient_id", ["p", "Patient/p", "http://ehr/Patient/p"])
 def test_the_id_may_carry_its_type(patient_id: str) -> None:
     assert counted(P, patient_id=patient_id)
@@ -114,12 +127,26 @@ def test_without_an_id_or_a_patient_all_must_speak_of_the_same_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "year"), [("1950-03-01", 1950), ("1950-03", 1950), ("1950", 1950), ("soon", None), ("2050-01-01", None)]
+    ("text", "year"),
+    [
+        ("1950-03-01", 1950),
+        ("1950-03", 1950),
+        ("1950", 1950),
+        ("soon", None),
+        ("2050-01-01", None),
+        ("1910-01-01", 1910),
+        ("1900-01-01", None),
+        ("1726-05-01", None),
+    ],
 )
 def test_birth_dates_may_be_partial_but_not_nonsense(text: str, year: int | None) -> None:
     subject = read(patient(birthDate=text)).chart.subject
     assert subject is not None
     assert (subject.birth_date.year if subject.birth_date else None) == year
+
+
+def test_an_age_nobody_reaches_is_told() -> None:
+    assert reasons(read(patient(birthDate="1726-05-01"))) == {"Patient/p": "implausible"}
 
 
 def test_sex_and_death_are_read() -> None:
