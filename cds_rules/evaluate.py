@@ -157,11 +157,12 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         selections=call.selections,
     )
     chart = reading.chart
+    missing = {**call.missing, **{part: _sentence(call.missing.get(part), why) for part, why in reading.lost.items()}}
     withdrawn: dict[str, str] = {}
     while True:
-        derived = derive(chart, hook=call.hook, at=call.at, tables=knowledge.tables, gaps=call.missing)
+        derived = derive(chart, hook=call.hook, at=call.at, tables=knowledge.tables, gaps=missing)
         world = World(derived.facts, derived.gaps)
-        verdict = knowledge.judge.judge(call.hook, derived.facts, derived.gaps, call.missing)
+        verdict = knowledge.judge.judge(call.hook, derived.facts, derived.gaps, missing)
         findings, outcomes = arbitrate(verdict, knowledge.policy, world, call.hook)
         refused = {
             reference: reason for reference, reason in _invalid(findings, reading).items() if reference not in withdrawn
@@ -201,6 +202,10 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         chart=chart,
         derived=derived,
     )
+
+
+def _sentence(*reasons: str | None) -> str:
+    return "; ".join(filter(None, reasons))
 
 
 def _invalid(findings: Iterable[Finding], reading: Reading) -> dict[str, str]:

@@ -34,12 +34,22 @@ class Document:
 
 @dataclass(slots=True)
 class Delivery:
-    """What the documents hold: resources to read and what could not even be looked at."""
+    """What the documents hold: resources to read and what could not even be looked at.
+
+    lost_drafts: something of the latter stood among the drafts.
+    """
 
     entries: list[Entry] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     place: int = 0
     draft: bool = False
+    lost_drafts: bool = False
+
+    def lose(self, name: str, reason: str, detail: str) -> None:
+        """Note what could not be looked at, under its name and place."""
+        self.place += 1
+        self.unread.append(Unread(f"{name}#{self.place}", reason, detail))
+        self.lost_drafts = self.lost_drafts or self.draft
 
 
 def unpack(documents: Iterable[Document]) -> Delivery:
@@ -75,20 +85,18 @@ def _take(delivery: Delivery, raw: Buffer, full_url: str | None, depth: int) -> 
         return
     if kind == "Bundle" or kind == "Parameters":
         if depth >= _DEEPEST:
-            delivery.place += 1
-            delivery.unread.append(
-                Unread(f"{kind}#{delivery.place}", "malformed", f"nested deeper than {_DEEPEST} {kind}s")
-            )
+            delivery.lose(kind, "malformed", f"nested deeper than {_DEEPEST} {kind}s")
         elif kind == "Bundle":
             _take_bundle(delivery, raw, wire.whole_bundle(raw), depth + 1)
         else:
             _take_parameters(delivery, raw, depth + 1)
         return
+    if not kind:
+        delivery.lose("Resource", "unknown-type", "no resourceType that FHIR knows")
+        return
     delivery.place += 1
     if kind in SHAPES:
         delivery.entries.append(Entry(kind, raw, full_url, delivery.draft, delivery.place))
-    elif not kind:
-        delivery.unread.append(Unread(f"Resource#{delivery.place}", "unknown-type", "no resourceType that FHIR knows"))
 
 
 def _take_bundle(delivery: Delivery, raw: Buffer, bundle: wire.Bundle | None, depth: int) -> None:
@@ -117,15 +125,13 @@ def _take_loose(delivery: Delivery, raw: Buffer, depth: int) -> None:
     try:
         body = wire.decode(wire.LooseBundle, raw).entry
     except Misfit as error:
-        delivery.place += 1
-        delivery.unread.append(Unread(f"Bundle#{delivery.place}", "malformed", str(error)))
+        delivery.lose("Bundle", "malformed", str(error))
         return
     for element in wire.contained(body) or (body,):
         try:
             entry = wire.decode(wire.BundleEntry, element)
         except Misfit as error:
-            delivery.place += 1
-            delivery.unread.append(Unread(f"Resource#{delivery.place}", "malformed", f"Bundle entry: {error}"))
+            delivery.lose("Resource", "malformed", f"Bundle entry: {error}")
         else:
             _take(delivery, entry.resource, entry.fullUrl, depth)
 
@@ -155,8 +161,7 @@ def _take_parameters(delivery: Delivery, raw: Buffer, depth: int) -> None:
     try:
         parameters = list(wire.decode(wire.Parameters, raw).parameter or ())
     except Misfit as error:
-        delivery.place += 1
-        delivery.unread.append(Unread(f"Parameters#{delivery.place}", "malformed", str(error)))
+        delivery.lose("Parameters", "malformed", str(error))
         return
     while parameters:
         parameter = parameters.pop(0)

@@ -20,11 +20,26 @@ from cds_rules.fhir.reader import Reader
 from cds_rules.fhir.wire import Entry, Misfit
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Chart, Unread
+from cds_rules.vocabulary.facts import VITALS
 
 T = TypeVar("T")
 _UNOWNED = frozenset(("Patient", "Medication", "Specimen"))
 _HELD = frozenset(("Medication", "Specimen"))
 """Types that belong to nobody and are read only where another resource refers to them."""
+_MEDICATIONS = "medications"
+_DOMAIN: Mapping[str, str] = {
+    "Patient": "patient",
+    "Medication": _MEDICATIONS,
+    "MedicationRequest": _MEDICATIONS,
+    "MedicationOrder": _MEDICATIONS,
+    "MedicationStatement": _MEDICATIONS,
+    "MedicationAdministration": _MEDICATIONS,
+    "MedicationDispense": _MEDICATIONS,
+    "Condition": "conditions",
+    "Procedure": "procedures",
+    "ServiceRequest": "orders",
+}
+"""The part of the record that a resource belongs to by its type alone; an Observation's is told by its code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +48,15 @@ class Reading:
 
     raw: the bytes of each resource that was read, by the reference its `Source`s carry. drafts: the references that are
     drafts. patient_ids: ids of all Patients delivered, so that a caller can tell that several records came together.
+    lost: part of the record (`vocabulary.facts.DOMAINS`) -> what of it could not be read at all, in words without patient
+    data; nobody knows what it would have said.
     """
 
     chart: Chart
     raw: Mapping[str, bytes]
     drafts: frozenset[str]
     patient_ids: tuple[str, ...]
+    lost: Mapping[str, str]
 
 
 class _Bodies(Mapping[str, bytes]):
@@ -83,6 +101,8 @@ def read_chart(
     delivery = unpack(documents)
     reader = Reader(terminology, at, zone)
     reader.unread += delivery.unread
+    if delivery.lost_drafts:
+        reader.lose(_MEDICATIONS, "a draft")
     held = _decoded(reader, delivery.entries)
     people = [
         patients.Delivered(each.resource, each.reference, each.full_url)
@@ -112,6 +132,7 @@ def read_chart(
         ),
         frozenset(each.reference for each in mine if each.draft),
         tuple(sorted({one.patient.id or "" for one in people} - {""})),
+        {domain: f"{' and '.join(what)} could not be read" for domain, what in reader.lost.items()},
     )
 
 
@@ -129,14 +150,20 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
         except Misfit as error:
             name = wire.head(entry.raw).id
             reference = f"{kind}/{name}" if isinstance(name, str) and name else f"{kind}#{entry.place}"
-            reader.skip(reference, "malformed", str(error), _about(reader, kind, entry.raw))
+            about, lost = _misshapen(reader, kind, entry.raw)
+            reader.skip(reference, "malformed", str(error), about)
+            for domain in lost:
+                reader.lose(domain, _one(kind))
             continue
         reference = f"{kind}/{resource.id}" if resource.id else f"{kind}#{entry.place}"
         if kind == "MedicationOrder" and not entry.draft:
             reader.skip(reference, "version", "a MedicationOrder is DSTU2; a MedicationRequest belongs here")
+            reader.lose(_MEDICATIONS, _one(kind))
             continue
         for message in left_out:
             reader.skip(reference, "malformed", f"left out of the draft: {message}")
+            if "`$.medication" in message:
+                reader.lose(_MEDICATIONS, "the product of a draft")
         entry.reference, entry.resource = reference, resource
         before = held.setdefault(reference, entry)
         if before is not entry and _outranks(reader, entry, before):
@@ -144,23 +171,37 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
     return held
 
 
-def _about(reader: Reader, kind: str, raw: wire.Buffer) -> str:
-    """What a misshapen resource would have been, as far as its code still tells."""
+def _one(kind: str) -> str:
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
+
+
+def _misshapen(reader: Reader, kind: str, raw: wire.Buffer) -> tuple[str, tuple[str, ...]]:
+    """What a misshapen resource would have been, as far as its code still tells, and the parts of the record it leaves open.
+
+    One whose code says that it is nothing we look at leaves nothing open.
+    """
+    domain = (_DOMAIN[kind],) if kind in _DOMAIN else ()
     try:
         found = wire.decode(wire.Coded, raw)
     except Misfit:
-        return ""
+        return "", ("labs", "vitals") if kind == "Observation" else domain
     terminology = reader.terminology
+    concept = wire.spoken(found.code)
     if kind == "Observation":
-        concept = wire.spoken(found.code)
         match = terminology.lab(concept.codings, concept.text)
-        return match.key if match else ""
+        if match is not None:
+            return match.key, () if match.excluded else ("vitals" if match.key in VITALS else "labs",)
+        if terminology.symptoms(concept.codings, concept.text):
+            return "", ("conditions",)
+        return "", () if concept.label else ("labs", "vitals")
     if kind == "Condition":
-        concept = wire.spoken(found.code)
-        return next(iter(terminology.problems(concept.codings, concept.text)), "")
+        keys = terminology.problems(concept.codings, concept.text) or tuple(
+            match.key for match in terminology.symptoms(concept.codings, concept.text)
+        )
+        return next(iter(keys), ""), domain if keys or not concept.label else ()
     concept = wire.spoken(found.medicationCodeableConcept)
     product = terminology.product(concept.codings, concept.text) if concept.label else None
-    return medications.about_product(product.classes, product) if product else ""
+    return (medications.about_product(product.classes, product) if product else ""), domain
 
 
 def _outranks(reader: Reader, one: Entry, other: Entry) -> bool:

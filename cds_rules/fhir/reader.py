@@ -43,6 +43,7 @@ class Reader:
     unread: list[Unread] = field(default_factory=list)
     not_understood: dict[tuple[str, str], int] = field(default_factory=dict)
     pregnancies: list[tuple[datetime, bool, str, Problem]] = field(default_factory=list)
+    lost: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def moment(self, text: str | None) -> datetime | None:
         """Read a date or time; one that only names the day (month, year) of the evaluation is not later than it."""
@@ -72,6 +73,10 @@ class Reader:
     def skip(self, reference: str, reason: str, detail: str, about: str = "") -> None:
         """Note what was not used and why; detail never holds text of the record."""
         self.unread.append(Unread(reference, reason, detail, about))
+
+    def lose(self, domain: str, what: str) -> None:
+        """Note that something of a part of the record (`vocabulary.facts.DOMAINS`) is there and could not be read at all."""
+        self.lost.setdefault(domain, {})[what] = None
 
     def unknown(self, kind: str, concept: Spoken) -> None:
         """Count a concept nothing is known of."""

@@ -138,7 +138,7 @@ KINDS: Mapping[str, Kind] = {
             "comfort_care": _flag("comfort, hospice or palliative-only care (knowledge.md 3.11)"),
             "torsades": _flag("torsades_active: recorded within 7 days (knowledge.md 3.11)"),
         },
-        ("patient",),
+        ("patient", "conditions"),
     ),
     "kidney": Kind(
         "Kidney function (knowledge.md 3.1, 3.3); exactly one.",

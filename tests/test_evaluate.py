@@ -1,0 +1,137 @@
+"""The whole on tiny records: silence means that everything was judged, and one bad resource never sinks the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
+from tests.fhir.builders import AT, Json, bundle, condition, document, lab, patient, request
+
+
+def judged(knowledge: Knowledge, *resources: Json, drafts: Any = None, **over: Any) -> Evaluation:
+    documents = [document(bundle([patient(), *resources]))]
+    if drafts is not None:
+        documents.append(document(drafts, "draft"))
+    hook = "patient-view" if drafts is None else "order-sign"
+    return evaluate(
+        knowledge, Call(**{"hook": hook, "at": AT, "documents": tuple(documents), "patient_id": "p"} | over)
+    )
+
+
+def rules(evaluation: Evaluation) -> list[str]:
+    return [card["extension"]["dev.cds-rules.finding"]["rule"] for card in evaluation.cards]
+
+
+def test_the_record_of_these_tests_gives_a_card(knowledge: Knowledge) -> None:
+    evaluation = judged(knowledge, request(drug="Magnesium oxide 400 mg tablet"), lab(value=2.0))
+    assert rules(evaluation) == ["mg-oral-severe-ckd"]
+    assert not evaluation.not_judged
+
+
+@pytest.mark.parametrize(
+    ("resources", "rule", "because"),
+    [
+        (
+            [request(drug="Magnesium oxide 400 mg tablet", dosageInstruction="bid"), lab(value=2.0)],
+            "mg-oral-severe-ckd",
+            "a MedicationRequest could not be read",
+        ),
+        (
+            [{**request(), "resourceType": "MedicationOrder"}, lab(value=2.0)],
+            "mg-oral-severe-ckd",
+            "a MedicationOrder could not be read",
+        ),
+        (
+            [request(drug="Magnesium oxide 400 mg tablet"), lab(valueQuantity="2.0 mg/dL")],
+            "mg-renal-function-unknown",
+            "an Observation could not be read",
+        ),
+        (
+            [request(drug="Magnesium oxide 400 mg tablet"), lab(valueQuantity="2.0 mg/dL", code=7)],
+            "mg-renal-function-unknown",
+            "an Observation could not be read",
+        ),
+        (
+            [request(drug="Magnesium oxide 400 mg tablet"), condition(recordedDate=["2026"])],
+            "mg-oral-severe-ckd",
+            "a Condition could not be read",
+        ),
+    ],
+)
+def test_what_cannot_be_read_at_all_is_not_taken_for_absent(
+    knowledge: Knowledge, resources: list[Json], rule: str, because: str
+) -> None:
+    evaluation = judged(knowledge, *resources)
+    assert because in evaluation.not_judged[rule]
+
+
+def test_an_unreadable_order_does_not_sink_the_rest(knowledge: Knowledge) -> None:
+    good = request(drug="Magnesium oxide 400 mg tablet")
+    evaluation = judged(knowledge, good, request("other", dosageInstruction="bid"), lab(value=2.0))
+    assert rules(evaluation) == ["mg-oral-severe-ckd"]
+    assert "a MedicationRequest could not be read" in evaluation.not_judged["statin-interaction"]
+    assert "a MedicationRequest could not be read" in evaluation.cards[0]["detail"]
+
+
+def test_an_unreadable_result_leaves_rules_without_results_alone(knowledge: Knowledge) -> None:
+    evaluation = judged(knowledge, lab(valueQuantity="2.0 mg/dL"))
+    assert "hypermagnesemia-lab" in evaluation.not_judged
+    assert "statin-interaction" not in evaluation.not_judged
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        lab(code="72166-2", valueQuantity="never smoked"),
+        lab(code="2161-8", valueQuantity="90 mg/dL"),  # creatinine in urine
+        condition(code="S52.5", recordedDate=["2026"]),
+    ],
+)
+def test_what_is_plainly_none_of_our_concern_leaves_nothing_open(knowledge: Knowledge, harmless: Json) -> None:
+    evaluation = judged(knowledge, harmless)
+    assert [one.reason for one in evaluation.unread] == ["malformed"]
+    assert not evaluation.not_judged
+
+
+@pytest.mark.parametrize("reason", ["entered-in-error", "on-hold"])
+def test_what_was_read_and_does_not_count_leaves_nothing_open(knowledge: Knowledge, reason: str) -> None:
+    assert not judged(knowledge, request(status=reason), lab(value=2.0)).not_judged
+
+
+def test_reasons_are_added_to_those_of_the_call(knowledge: Knowledge) -> None:
+    bad = lab(valueQuantity="2.0 mg/dL")
+    evaluation = judged(knowledge, bad, missing={"labs": "prefetch key muscle was not sent"})
+    assert evaluation.not_judged["hypermagnesemia-lab"] == (
+        "prefetch key muscle was not sent; an Observation could not be read",
+    )
+
+
+DRAFT = request(drug="Magnesium oxide 400 mg tablet", status="draft")
+UNREADABLE_DRAFTS = [
+    bundle([{**DRAFT, "medicationCodeableConcept": "magnesium oxide"}]),
+    bundle([{**DRAFT, "medicationCodeableConcept": {"coding": [{"code": 198741}]}}]),
+    bundle([{name: value for name, value in DRAFT.items() if name != "resourceType"}]),
+    bundle(["magnesium oxide"]),  # type: ignore[list-item]
+    {"entry": [{"resource": DRAFT}]},
+    {"resourceType": "Bundle", "entry": "magnesium oxide"},
+]
+
+
+@pytest.mark.parametrize("drafts", UNREADABLE_DRAFTS)
+def test_a_draft_whose_product_cannot_be_read_is_never_waved_through(knowledge: Knowledge, drafts: Json) -> None:
+    evaluation = judged(knowledge, lab(value=2.0), drafts=drafts)
+    assert not evaluation.cards
+    assert any("could not be read" in reason for because in evaluation.not_judged.values() for reason in because)
+
+
+def test_a_draft_without_a_product_yet_is_nothing_to_judge(knowledge: Knowledge) -> None:
+    empty = {name: value for name, value in DRAFT.items() if not name.startswith("medication")}
+    assert not judged(knowledge, lab(value=2.0), drafts=bundle([empty])).not_judged
+
+
+def test_missing_conditions_are_named_for_what_is_told_by_them(knowledge: Knowledge) -> None:
+    evaluation = judged(knowledge, missing={"conditions": "prefetch key conditions was not sent"})
+    assert set(evaluation.not_judged) > {"qt-torsades-magnesium"}
+    assert set(evaluation.not_judged.values()) == {("prefetch key conditions was not sent",)}
