@@ -244,5 +244,31 @@ def schema(
     print(json.dumps(makers[file](words), indent=1))
 
 
+@commands.command()
+def codes(
+    asked: Annotated[str, typer.Argument(metavar="CODE|TEXT", help="A code, or any text of a record.")],
+    system: Annotated[
+        str,
+        typer.Option(
+            help="System of the code: rxnorm, atc, ndc, loinc, snomed, icd-10, icd-10-cm, edqm, or its URI. Default: every system, and as text.",
+            show_default=False,
+        ),
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    pack: Packs = None,
+) -> None:
+    """Say what a code or a text is taken for, and the row of the value sets that says so.
+
+    Exit codes: 0 it is taken for something; 1 it is not, and where was looked is listed.
+    """
+    from json import dumps
+
+    from cds_rules.commands.codes import CodeBook, as_json, as_lines
+
+    answer = CodeBook(_folders(pack)).ask(asked, system)
+    print(dumps(as_json(answer), indent=1, ensure_ascii=False) if json else "\n".join(as_lines(answer)))
+    raise typer.Exit(0 if answer.known else 1)
+
+
 if __name__ == "__main__":
     app()
