@@ -1,31 +1,42 @@
 """Clinical decision support that can be questioned: CDS Hooks in, explained alert cards out.
 
-The façade: `load_packs()` once, then `evaluate(knowledge, call)` as often as wanted.
+The façade: `load_packs()` once, then `evaluate(knowledge, call)` as often as wanted. What stands behind a name is imported
+when the name is first used, so that `cds-rules --help` need not wait for the whole house.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, entry_points, version
-from importlib.resources import files
-from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from cds_rules.evaluate import Call, Evaluation, Knowledge, build, evaluate
-from cds_rules.fhir import Document
-from cds_rules.knowledge.pack import read_packs, read_site
-from cds_rules.vocabulary.errors import CdsRulesError
+if TYPE_CHECKING:
+    from pathlib import Path
 
-try:
-    __version__ = version("cds-rules")
-except PackageNotFoundError:  # the source tree without an installation
-    __version__ = "0.0.0"
+    from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
+    from cds_rules.fhir import Document
+
+    __version__: str
 
 PACKS = "cds_rules.packs"
 """The entry point group in which packs are found; each names a package whose folder holds pack.yaml."""
 
+_HOMES = {
+    "Call": "cds_rules.evaluate",
+    "Document": "cds_rules.fhir",
+    "Evaluation": "cds_rules.evaluate",
+    "Knowledge": "cds_rules.evaluate",
+    "evaluate": "cds_rules.evaluate",
+}
+
 
 def installed_packs() -> Mapping[str, Path]:
     """The folders of all installed packs by entry point name."""
+    from importlib.metadata import entry_points
+    from importlib.resources import files
+    from pathlib import Path
+
     return {entry.name: Path(str(files(entry.value))) for entry in entry_points(group=PACKS)}
 
 
@@ -42,6 +53,10 @@ def load_packs(
     Raises:
         CdsRulesError: no such pack. PackError: every mistake of every file.
     """
+    from cds_rules.evaluate import build
+    from cds_rules.knowledge.pack import read_packs, read_site
+    from cds_rules.vocabulary.errors import CdsRulesError
+
     installed = installed_packs()
     wanted = ([] if folders else list(installed)) if names is None else list(names)
     if unknown := [name for name in wanted if name not in installed]:
@@ -51,7 +66,40 @@ def load_packs(
     found = [installed[name] for name in wanted] + list(folders)
     if not found:
         raise CdsRulesError(f"no pack is installed: nothing is registered in the entry point group {PACKS}")
-    return build(read_packs(found, read_site(parameters) if parameters else None), __version__)
+    return build(read_packs(found, read_site(parameters) if parameters else None), _version())
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cds-rules")
+    except PackageNotFoundError:  # the source tree without an installation
+        return "0.0.0"
+
+
+class _Facade(ModuleType):
+    """Keeps the function `evaluate` at the name at which Python puts the module `evaluate` when that is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value.evaluate if name == "evaluate" and isinstance(value, ModuleType) else value)
+
+
+sys.modules[__name__].__class__ = _Facade
+
+if not TYPE_CHECKING:  # a type checker shall know the names, not take every name for one
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name == "__version__":
+            value = _version()
+        elif name in _HOMES:
+            value = getattr(import_module(_HOMES[name]), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 __all__ = ["Call", "Document", "Evaluation", "Knowledge", "evaluate", "installed_packs", "load_packs"]
