@@ -25,6 +25,7 @@ from cds_rules.knowledge.pack import Pack, Rows, merged_tables
 from cds_rules.knowledge.rules import Rule
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Chart, Unread
+from cds_rules.vocabulary.facts import VITALS
 
 SUPPLEMENT_KEPT_MG = 350.0
 """Elemental magnesium a day that a revised draft may leave (knowledge.md 2.9)."""
@@ -146,7 +147,8 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
     """Judge one call.
 
     A resource that a card is about to cite is validated in full first; one that fails is withdrawn and the patient is
-    judged again without it.
+    judged again without it. What was withdrawn, or could not be read at all, makes its part of the record incomplete: a
+    rule that would need it is not judged, never silent.
     """
     reading = read_chart(
         call.documents,
@@ -157,7 +159,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         selections=call.selections,
     )
     chart = reading.chart
-    missing = {**call.missing, **{part: _sentence(call.missing.get(part), why) for part, why in reading.lost.items()}}
+    missing = _joined(call.missing, reading.lost)
     withdrawn: dict[str, str] = {}
     while True:
         derived = derive(chart, hook=call.hook, at=call.at, tables=knowledge.tables, gaps=missing)
@@ -170,6 +172,9 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         if not refused:
             break
         withdrawn |= refused
+        kinds = ", ".join(sorted({reference.partition("/")[0].partition("#")[0] for reference in refused}))
+        because = f"a resource that is not valid FHIR was not used ({kinds})"
+        missing = _joined(missing, dict.fromkeys(sorted(parts_told_by(chart, refused)), because))
         chart = withdraw(chart, refused)
     rules = knowledge.rules
     not_judged = {
@@ -204,8 +209,13 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
     )
 
 
-def _sentence(*reasons: str | None) -> str:
-    return "; ".join(filter(None, reasons))
+def _joined(reasons: Mapping[str, str], further: Mapping[str, str]) -> dict[str, str]:
+    """Why parts of the record are not wholly there, each reason once."""
+    found = dict(reasons)
+    for part, why in further.items():
+        before = found.get(part)
+        found[part] = why if before is None or before == why else f"{before}; {why}"
+    return found
 
 
 def _invalid(findings: Iterable[Finding], reading: Reading) -> dict[str, str]:
@@ -220,6 +230,20 @@ def _invalid(findings: Iterable[Finding], reading: Reading) -> dict[str, str]:
         ):
             found[reference] = reason
     return found
+
+
+def parts_told_by(chart: Chart, references: Mapping[str, str]) -> set[str]:
+    """The parts of the record (`vocabulary.facts.DOMAINS`) in which some resources say something."""
+    statements: tuple[tuple[str, Iterable[Any]], ...] = (
+        ("medications", chart.medications),
+        ("conditions", (*chart.problems, *chart.symptoms)),
+        ("orders", chart.orders),
+        ("procedures", chart.events),
+        ("vitals", [each for each in chart.results if each.key in VITALS]),
+        ("labs", [each for each in chart.results if each.key not in VITALS]),
+    )
+    found = {part for part, said in statements if any(each.source.reference in references for each in said)}
+    return found | ({"patient"} if chart.subject and chart.subject.reference in references else set())
 
 
 def withdraw(chart: Chart, references: Mapping[str, str]) -> Chart:

@@ -135,3 +135,14 @@ def test_missing_conditions_are_named_for_what_is_told_by_them(knowledge: Knowle
     evaluation = judged(knowledge, missing={"conditions": "prefetch key conditions was not sent"})
     assert set(evaluation.not_judged) > {"qt-torsades-magnesium"}
     assert set(evaluation.not_judged.values()) == {("prefetch key conditions was not sent",)}
+
+
+@pytest.mark.parametrize(
+    "invalid", [{"dosageInstruction": [{"text": ""}]}, {"subject": None}, {"intent": "order", "dispenseRequest": 7}]
+)
+def test_a_finding_withdrawn_for_its_source_leaves_no_silence(knowledge: Knowledge, invalid: Json) -> None:
+    """What would have fired but rests on a resource that FHIR refuses was not judged; it is not absent."""
+    order = request(drug="Magnesium oxide 400 mg tablet") | invalid
+    evaluation = judged(knowledge, {name: value for name, value in order.items() if value is not None}, lab(value=2.0))
+    assert not evaluation.cards
+    assert "mg-oral-severe-ckd" in evaluation.not_judged
