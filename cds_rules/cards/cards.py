@@ -7,7 +7,7 @@ Floor: cards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -84,7 +84,7 @@ def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str,
         for block in (
             _block(
                 "Found in this chart",
-                [*_evidence(finding, scene.at), *filled.found, *_also(finding, views)],
+                [*_evidence(finding, filled.found, scene), *filled.found, *_also(finding, views)],
             ),
             f"**Why it matters**\n\n{filled.why}",
             _block("Consider", filled.consider),
@@ -132,17 +132,28 @@ def _block(title: str, entries: Sequence[str]) -> str:
     return f"**{title}**\n\n" + "\n".join(f"- {entry}" for entry in entries) if entries else ""
 
 
-def source_line(source: Source, at: datetime) -> Ready:
-    """One value as charted, with its date, age and resource, in Markdown."""
+def source_line(source: Source, at: datetime, state: str = "") -> Ready:
+    """One value as charted, with its date, age, state and resource, in Markdown."""
     what = f"{escaped(source.label)}{': ' if source.label and source.value else ''}{escaped(source.value)}"
     when = f", {source.when:%Y-%m-%d} ({age(days_between(source.when, at))})" if source.when else ""
-    return Ready(f"{what}{when} — {escaped(source.reference)}")
+    return Ready(f"{what}{when}{f', {state}' if state else ''} — {escaped(source.reference)}")
 
 
-def _evidence(finding: Finding, at: datetime) -> list[str]:
+def _evidence(finding: Finding, found: Iterable[str], scene: Scene) -> list[str]:
+    """What the finding rests on, then what its text shows besides."""
     # the birth date behind an age limit stays a reference: on a card it is noise
     sources = dict.fromkeys(source for each in finding.facts if each.kind != "patient" for source in each.sources)
-    return [source_line(source, at) for source in sources]
+    sources |= dict.fromkeys(_shown(found, scene.views))
+    states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
+    return [source_line(source, scene.at, states.get(source.reference, "")) for source in sources]
+
+
+def _shown(found: Iterable[str], views: Mapping[str, Any]) -> Iterator[Source]:
+    """Where the laboratory values and the kidney function stand that lines of a text show."""
+    text = "\n".join(found)
+    for view in (*views["labs"].values(), views["kidney"]):
+        if f" {escaped(view.words)}" in text:  # a word of its own: "5 mmol/L" does not stand in "4.5 mmol/L"
+            yield from view.shown_sources
 
 
 def _also(finding: Finding, views: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cds_rules.derive import Derived
 from cds_rules.derive.differential import DRUG_LINES
-from cds_rules.derive.exposure import Diuretic, Drug, Interaction, Spacing, Statin
+from cds_rules.derive.exposure import Diuretic, Drug, Interaction, Spacing, Statin, mg_of
 from cds_rules.derive.kidneys import Kidney
 from cds_rules.derive.labs import Lab
 from cds_rules.derive.magnesium import Magnesium, Product
@@ -82,6 +82,7 @@ def views(derived: Derived) -> Mapping[str, Any]:
             derived.kidney,
             words=kidney_words(derived.kidney),
             short_words=derived.kidney.words,
+            shown_sources=derived.kidney.sources,
             **_old_kidney(derived.kidney),
             creatinine_raisers=[drug.name for drug in derived.creatinine_raisers],
         ),
@@ -146,6 +147,17 @@ class Circumstances:
     def qt_drugs(self) -> list[str]:
         """Drugs that prolong QT."""
         return self._names("qt-prolonging")
+
+    @property
+    def to_correct(self) -> str:
+        """What a long QT asks to correct: magnesium and potassium, except the one that is known and not low."""
+        fine = {
+            key
+            for key, days, lowest in (("magnesium", 30.0, None), ("potassium", 14.0, 3.5))
+            if _is_fine(self._all.labs[key], days, lowest)
+        }
+        asked = [key for key in ("magnesium", "potassium") if key not in fine or self._all.patient.torsades]
+        return " and ".join(asked or ("magnesium", "potassium"))
 
     @property
     def caution_drugs(self) -> list[str]:
@@ -266,6 +278,13 @@ def _toxicity(derived: Derived) -> View:
         named=[sign.name for sign in derived.toxicity.signs],
         critical_signs=[sign.name for sign in derived.toxicity.signs if sign.key in _CRITICAL_SIGNS],
     )
+
+
+def _is_fine(lab: Lab | None, days: float, lowest: float | None) -> bool:
+    """Measured within so many days and not low, by its limits or by a lowest value."""
+    if lab is None or lab.value is None or lab.age_days > days:
+        return False
+    return lab.flag != "low" if lowest is None else lab.value >= lowest
 
 
 def _deficit_company(derived: Derived) -> str:
@@ -400,6 +419,7 @@ def _magnesium(magnesium: Magnesium) -> View:
         taken_names=_names(each for each in magnesium.products if each.state != "draft"),
         iv=[each for each in magnesium.products if each.kind == "iv"],
         iv_words=", ".join(each.amount for each in magnesium.focal_iv),
+        iv_unknown=next((each.name for each in magnesium.focal_iv if each.amount == "amount not known"), ""),
         iv_days=max((each.start_days for each in magnesium.focal_iv if each.start_days is not None), default=0),
         prep_words=_prep_words(magnesium),
         weeks=plain(
@@ -462,6 +482,7 @@ def _lab(lab: Lab) -> View:
         cramp_value=f"{bound}{plain(lab.latest.value, decimals)}" if recent else "not measured",
         recent_value=shown if recent else "not measured",
         short_value=f"{shown} ({age(lab.age_days)})",
+        shown_sources=(lab.source,),
         dialysis_value=f"{shown} ({age(lab.age_days)})" if lab.age_days <= 35 + 1e-9 else "none in 35 d",
         limits_from={"laboratory": "the laboratory's own", "default": "default"}.get(lab.limits, "not known"),
     )
@@ -472,7 +493,7 @@ def _calcium(derived: Derived) -> dict[str, View]:
     if calcium is None:
         return {}
     words = f"{plain(calcium.value, 2 if calcium.method == 'ionized' else 1)} {calcium.unit} {calcium.method}, {age(calcium.age_days)}"
-    return {"calcium": View(calcium, words=words)}
+    return {"calcium": View(calcium, words=words, shown_sources=calcium.sources)}
 
 
 def _symptom(symptom: Complaint) -> View:
@@ -500,12 +521,19 @@ def _focal_first(statins: Sequence[Statin]) -> list[Statin]:
 
 
 def _statin(statin: Statin) -> View:
-    dose = "dose not known" if statin.dose_mg is None else f"{plain(statin.dose_mg)} mg"
     return View(
         statin,
-        dose_words=dose,
+        dose_words=_statin_dose(statin),
         start_words=_start_words(statin.days, statin.state) if statin.state != "stopped" else "stopped",
     )
+
+
+def _statin_dose(statin: Statin) -> str:
+    if statin.dose_mg is not None:
+        return f"{plain(statin.dose_mg)} mg"
+    dosage = statin.drug.medication.dosage
+    once = mg_of(dosage.dose) if dosage.dose is not None and dosage.per_day is None else None
+    return "dose not known" if once is None else f"{plain(once)} mg a dose, times a day not known"
 
 
 def _sams_words(score: Any) -> str:

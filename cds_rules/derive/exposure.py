@@ -144,8 +144,9 @@ class Drug:
 
     @property
     def oral(self) -> bool:
-        """Taken by mouth, or by a route that is not said."""
-        return (self.medication.route or self.medication.product.route or "oral") == "oral"
+        """Taken by mouth; where an order does not say the route, too: what was *given* by an unknown route may be infused."""
+        given = self.medication.resource_type == "MedicationAdministration"
+        return (self.medication.route or self.medication.product.route or ("" if given else "oral")) == "oral"
 
     @property
     def reason(self) -> Reason:

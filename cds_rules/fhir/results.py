@@ -170,7 +170,10 @@ def _quantity(part: wire.Valued) -> wire.Quantity | None:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) and abs(value) < 1e12 else repr(value)
+    """A number as charted, without the digits that only a computation leaves behind."""
+    if value == int(value) and abs(value) < 1e12:
+        return f"{value:.0f}"
+    return repr(round(value, 4) or value)
 
 
 def _range(reader: Reader, key: str, part: wire.Valued, value: wire.Quantity) -> tuple[float | None, float | None]:

@@ -30,11 +30,14 @@ def plain(number: float, decimals: int = 2) -> str:
 def age(days: float) -> str:
     """Say how long ago something was, in the shortest honest words.
 
-    >>> age(0.02), age(0.5), age(1.2), age(20.4), age(400)
-    ('29 min ago', '12 h ago', '29 h ago', '20 d ago', '400 d ago')
+    >>> age(0.02), age(0.5), age(1.2), age(20.4), age(730), age(1200)
+    ('29 min ago', '12 h ago', '29 h ago', '20 d ago', '730 d ago', '3 y ago')
     """
     minutes = half_up(days * 1440)
     if minutes < 90:
         return f"{max(minutes, 0)} min ago"
     hours = half_up(days * 24)
-    return f"{hours} h ago" if hours < 48 else f"{half_up(days)} d ago"
+    if hours < 48:
+        return f"{hours} h ago"
+    # 730 days is the longest window of a rule: up to there each day counts
+    return f"{half_up(days)} d ago" if half_up(days) <= 730 else f"{half_up(days / 365.25)} y ago"
