@@ -270,5 +270,32 @@ def codes(
     raise typer.Exit(0 if answer.known else 1)
 
 
+@commands.command()
+def pages(
+    out: Annotated[Path, typer.Option(help="Folder of the rule pages; statements.md stands beside it.")] = Path(
+        "docs/rules"
+    ),
+    pack: Packs = None,
+) -> None:
+    """Write a page per rule for the clinical committee, an index, and a page statement by statement."""
+    from cds_rules.commands.pages import write_pages
+
+    written = write_pages(_folders(pack), out)
+    print(f"{len(written)} pages written to {out} and {out.parent}")
+
+
+@commands.command()
+def rxnorm(
+    folder: Annotated[Path, typer.Argument(help="Folder with RXNCONSO.RRF, RXNREL.RRF and RXNSAT.RRF.")],
+    out: Annotated[Path, typer.Option(help="Folder to write rxnorm_products.csv and ndc.csv into.")],
+    pack: Packs = None,
+) -> None:
+    """Rebuild the product tables of packs from a release of RxNorm."""
+    from cds_rules.commands.rxnorm import rebuild
+
+    for line in rebuild(folder, out, _folders(pack)).lines():
+        print(line)
+
+
 if __name__ == "__main__":
     app()

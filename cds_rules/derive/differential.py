@@ -54,6 +54,11 @@ _ON_DIALYSIS = (
     "dialysis: cramps during sessions; ultrafiltration rate, dry weight, dialysate sodium, cool dialysate; no quinine, no "
     "blind magnesium"
 )
+TEXTS = (
+    *(text for text, _ in _DRUGS), "potassium", "sodium", "calcium", "magnesium", *(text for _, text in _CONDITIONS),
+    "pregnancy", "chronic kidney disease", _ON_DIALYSIS, *_ALWAYS, ADVICE,
+)  # fmt: skip
+"""Everything the checklist can say, for the pages about rules."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,12 @@ _EXCESS = (
 )  # fmt: skip
 _DEFICIENCY = ("muscle-cramp", "muscle-twitch", "tremor", "paresthesia", "seizure", "tetany", "loss-of-appetite")
 _NEUTRAL = ("nausea", "vomiting", "nausea-or-vomiting", "arrhythmia", "irregular-heartbeat", "fatigue")
+DIRECTION_TEXTS = tuple(
+    f"{title}: {key.replace('-', ' ')}"
+    for title, keys in (("excess", _EXCESS), ("deficiency", _DEFICIENCY), ("does not discriminate", _NEUTRAL))
+    for key in keys
+)
+"""Everything the block about the direction of findings can say, for the pages about rules."""
 SYMPTOM_DAYS, SEVERE_DAYS, VITALS_DAYS = 30.0, 7.0, 1.0
 _AS_SYMPTOMS = ("torsades", "ventricular-arrhythmia")
 
