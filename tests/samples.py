@@ -1,7 +1,8 @@
-"""Makes `fhir_samples/` from its `patients.yaml`: `python -m tests.samples` writes requests and bundles, and, when told
-`--accept`, the cards that come out now as those that must come out.
+"""Makes `fhir_samples/` from its `patients.yaml`: `python -m tests.samples` writes the request and the bundle of each case,
+and, when told `--accept`, the cards that come out now as those that must come out.
 
-Flows in: the sample patients in the words of the vignettes. Flows out: JSON for people and clients, YAML with the cards.
+Flows in: the sample patients in the words of the vignettes. Flows out: a folder a case with request.json, bundle.json (for
+people and clients) and cards.yaml (what replay compares with).
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ def samples() -> Iterator[tuple[dict[str, Any], datetime, Rendered]]:
         yield patient, told["at"], render(patient, patient["style"], told["at"])
 
 
-def files(rendered: Rendered, name: str) -> dict[Path, str]:
-    """The text of the request and the bundle of one sample."""
+def files(rendered: Rendered) -> dict[str, str]:
+    """The text of the request and the bundle of one sample, by file name."""
     return {
-        FOLDER / "requests" / f"{name}.json": json.dumps(rendered.request, indent=2, ensure_ascii=False) + "\n",
-        FOLDER / "bundles" / f"{name}.json": json.dumps(rendered.bundle, indent=2, ensure_ascii=False) + "\n",
+        "request.json": json.dumps(rendered.request, indent=2, ensure_ascii=False) + "\n",
+        "bundle.json": json.dumps(rendered.bundle, indent=2, ensure_ascii=False) + "\n",
     }
 
 
@@ -53,7 +54,8 @@ def expected(patient: dict[str, Any], at: datetime, cards: list[dict[str, Any]])
     yaml = YAML()
     yaml.width = 1000
     stream = StringIO()
-    yaml.dump({"title": patient["title"], "at": at.isoformat(), "cards": [shown(card) for card in cards]}, stream)
+    told = {"title": patient["title"], "at": at.isoformat(), "hook": patient["hook"]}
+    yaml.dump(told | {"cards": [shown(card) for card in cards]}, stream)
     return stream.getvalue()
 
 
@@ -78,13 +80,15 @@ def main() -> None:
     accept = parser.parse_args().accept
     knowledge = cds_rules.load_packs() if accept else None
     for patient, at, rendered in samples():
-        for path, text in files(rendered, patient["id"]).items():
-            path.write_text(text, "utf-8")
+        folder = FOLDER / patient["id"]
+        folder.mkdir(exist_ok=True)
+        for name, text in files(rendered).items():
+            (folder / name).write_text(text, "utf-8")
         if accept:
             status, body = answer(knowledge, rendered.request, at)
             if status != 200:
                 raise SystemExit(f"{patient['id']}: status {status}: {json.dumps(body)[:500]}")
-            (FOLDER / "expected" / f"{patient['id']}.yaml").write_text(expected(patient, at, body["cards"]), "utf-8")
+            (folder / "cards.yaml").write_text(expected(patient, at, body["cards"]), "utf-8")
 
 
 if __name__ == "__main__":

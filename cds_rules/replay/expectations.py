@@ -1,6 +1,7 @@
 """Expected cards: small YAML or JSON files beside a set of patients, and how what came out differs from them.
 
-One file a patient, named after the patient's file or id (`patient-7.yaml` for `patient-7.json.gz` or for Patient/patient-7):
+One file a patient, named after the patient's file or id (`patient-7.yaml` for `patient-7.json.gz` or for Patient/patient-7);
+or, where each case has a folder of its own, `cards.yaml` in it:
 
     at: 2026-06-15T14:30:00Z        # optional: only the evaluation at this instant; without it every one
     hook: patient-view              # optional: only this hook
@@ -29,6 +30,7 @@ from cds_rules.vocabulary.clock import parse_moment
 from cds_rules.vocabulary.errors import Mistake, PackError
 
 _ENDINGS = (".yaml", ".yml", ".json")
+_CASE = "cards.yaml"
 _CARD_KEYS = ("rule", "indicator", "summary", "detail", "suggestions", "overrides")
 _INDICATORS = ("critical", "warning", "info")
 
@@ -85,21 +87,23 @@ class Expectations:
 
 
 def read_expectations(folder: Path) -> Expectations:
-    """Read every expectation of a folder.
+    """Read every expectation of a folder: NAME/cards.yaml where there are such, else NAME.yaml, NAME.yml and NAME.json.
 
     Raises:
         PackError: with every mistake of every file.
     """
     held: dict[str, tuple[Expected, ...]] = {}
     mistakes: list[Mistake] = []
-    for path in sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS):
-        body, found = read_yaml(path, path.name)
+    cases = sorted(folder.glob(f"*/{_CASE}"))
+    for path in cases or sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS):
+        file = str(path.relative_to(folder))
+        body, found = read_yaml(path, file)
         mistakes += found
         if found:
             continue
-        reader = Reader(path.name)
+        reader = Reader(file)
         entries = body if isinstance(body, list) else [body]
-        held[path.stem] = tuple(
+        held[path.parent.name if cases else path.stem] = tuple(
             _expected(reader, entry, f"[{place}]" if isinstance(body, list) else "")
             for place, entry in enumerate(entries)
         )

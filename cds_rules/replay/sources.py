@@ -31,6 +31,8 @@ _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _BOM = b"\xef\xbb\xbf"
 _MOST_LINES_NAMED = 3
+_CASE_FILES = ("bundle", "request")
+"""Files that say nothing by their name: the folder does."""
 
 _DOMAIN_FILES: Mapping[str, tuple[str, ...]] = {
     "patient": ("Patient",),
@@ -163,21 +165,26 @@ def _plan_folder(made: Plan, folder: Path, names: list[str], spool: Path, named:
     lone = len(documents) == 1
     for stem, pieces in documents.items():
         parts = tuple(Part(str(folder / name), str(folder / name)) for name in pieces)
-        made.tasks.append(Task(stem_of(stem), parts, str(folder), alone=lone))
+        made.tasks.append(Task(stem_of(str(folder / stem)), parts, str(folder), alone=lone))
     if lines:
         _plan_lines(made, lines, spool)
 
 
-def stem_of(name: str) -> str:
+def stem_of(path: str) -> str:
     """The name of a file without folder and endings: expected cards are looked up by it.
 
-    >>> stem_of("in/patient-7.json.gz"), stem_of("export/Bundle.ndjson:12")
-    ('patient-7', 'Bundle-12')
+    A bundle.json or request.json is known by its folder, so that a case can have a folder of its own.
+
+    >>> stem_of("in/patient-7.json.gz"), stem_of("export/Bundle.ndjson:12"), stem_of("samples/mg-oral-aki/request.json")
+    ('patient-7', 'Bundle-12', 'mg-oral-aki')
     """
-    name, _, line = name.rpartition("/")[2].partition(":")
+    folder, _, name = path.rpartition("/")
+    name, _, line = name.partition(":")
     for ending in (".gz", *_JSON, *_LINES):
         name = name.removesuffix(ending)
-    return f"{name}-{line}" if line else name
+    if line:
+        return f"{name}-{line}"
+    return (folder.rpartition("/")[2] if name in _CASE_FILES else "") or name
 
 
 class _Index:

@@ -1,6 +1,7 @@
 """Our own synthetic sample requests, served so that a first call needs no file: GET /samples, GET /samples/{name}.json.
 
-Flows in: the folder `fhir_samples` (beside the package in a checkout, inside it when installed). Flows out: bytes by name.
+Flows in: the folder `fhir_samples` (beside the package in a checkout, inside it when installed), which holds a folder a
+case. Flows out: bytes by name.
 Floor: edge (service).
 """
 
@@ -27,16 +28,15 @@ class Sample:
 
 
 def read_samples(folders: tuple[Path, ...] = FOLDERS) -> Mapping[str, Sample]:
-    """Every CDS Hooks request below the first folder that is there, by name."""
+    """NAME/request.json of the first folder that is there, by name; what is no request of a hook of ours is left out."""
     folder = next((each for each in folders if each.is_dir()), None)
     found: dict[str, Sample] = {}
-    for path in sorted(folder.rglob("*.json")) if folder else ():
-        body = path.read_bytes()
+    for path in sorted(folder.glob("*/request.json")) if folder else ():
+        name, body = path.parent.name, path.read_bytes()
         try:
             hook = read_request(body).hook
-        except BadRequest:  # a bundle, or expected cards
+        except BadRequest:
             continue
         if service := service_for(hook):
-            name = path.stem if path.stem != "request" else path.parent.name
             found[name] = Sample(name, service.id, body)
     return found

@@ -75,6 +75,17 @@ def test_files_are_found_by_the_id_of_the_patient_and_may_be_json(tmp_path: Path
     assert told(found, result(card(), name="file")) == [("mg-total-dose", "no card", "warning")]
 
 
+def test_a_case_may_have_a_folder_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann" / "cards.yaml").write_text(EXACT, "utf-8")
+    (tmp_path / "patients.yaml").write_text("people: here\n", "utf-8")
+    found = read_expectations(tmp_path)
+    assert told(found, result()) == [("mg-total-dose", "warning", "no card")]
+    (tmp_path / "ann" / "cards.yaml").write_text("foo: 1\n", "utf-8")
+    with pytest.raises(PackError, match=r"ann/cards\.yaml"):
+        read_expectations(tmp_path)
+
+
 def test_an_expectation_of_another_instant_or_hook_is_left_over(tmp_path: Path) -> None:
     text = "- {at: 2026-01-10T00:00:00Z, cards: []}\n- {at: 2026-02-10T00:00:00Z, cards: [mg-total-dose]}\n- {hook: order-sign, cards: []}\n"
     found = expectations(tmp_path, text)
