@@ -79,4 +79,4 @@ def _samples(samples: list[Sample]) -> str:
         for each in samples
     )
     command = f"curl -s http://127.0.0.1:8000/samples/{first.name}.json | curl -s -H 'Content-Type: application/json' -d @- http://127.0.0.1:8000/cds-services/{first.service}"
-    return f"<h2>Samples</h2><p>Invented patients, judged as of a fixed day.</p><ul>{lines}</ul><pre>{escape(command)}</pre>"
+    return f"<h2>Samples</h2><p>Invented patients. A service that heeds the instant named in a request judges them as of a fixed day, else as of now.</p><ul>{lines}</ul><pre>{escape(command)}</pre>"

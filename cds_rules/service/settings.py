@@ -32,7 +32,7 @@ class Settings:
 
     max_body: bytes of a request, also after unpacking. allowed_origins: of browsers; "*" for any. unjudged: what a client is
     answered when no card applies and something could not be judged. samples: serve the sample requests. heed_at: judge as
-    of the instant in a request's extension `dev.cds-rules.at`, so that samples always give the same card.
+    of the instant in a request's extension `dev.cds-rules.at`, for tests and teaching: else whoever calls could choose it.
     """
 
     host: str = "127.0.0.1"
@@ -42,7 +42,7 @@ class Settings:
     allowed_origins: tuple[str, ...] = ("*",)
     unjudged: Unjudged = "status"
     samples: bool = True
-    heed_at: bool = True
+    heed_at: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

@@ -320,10 +320,12 @@ def test_no_log_holds_what_the_client_sent(client: TestClient, stage: Stage, cap
     assert "status=200 service=magnesium-cramps-patient-view cards=1" in ours
 
 
-def test_the_clock_decides_and_a_request_may_name_its_instant(serve: Callable[..., TestClient], stage: Stage) -> None:
+def test_the_clock_decides_unless_the_service_heeds_the_instant_of_a_request(
+    serve: Callable[..., TestClient], stage: Stage
+) -> None:
     named = body(extension={"dev.cds-rules.at": "2020-02-02T00:00:00Z"})
     instants = []
-    for client, sent in ((serve(), body()), (serve(), named), (serve(heed_at=False), named)):
+    for client, sent in ((serve(), named), (serve(heed_at=True), named), (serve(heed_at=True), body())):
         client.post(VIEW, content=sent, headers=JSON)
         instants.append(stage.calls[-1].at)
     assert instants == [AT, datetime(2020, 2, 2, tzinfo=UTC), AT]

@@ -15,6 +15,10 @@ def test_defaults_are_for_one_machine() -> None:
     assert Settings().host == "127.0.0.1"
 
 
+def test_by_default_no_client_chooses_the_instant() -> None:
+    assert not Settings().heed_at
+
+
 def test_reads_every_setting() -> None:
     given = {
         "CDS_RULES_HOST": "0.0.0.0",
@@ -24,11 +28,11 @@ def test_reads_every_setting() -> None:
         "CDS_RULES_ALLOWED_ORIGINS": "https://a.example, https://b.example:8443",
         "CDS_RULES_UNJUDGED": "card",
         "CDS_RULES_SAMPLES": "off",
-        "CDS_RULES_HEED_AT": "no",
+        "CDS_RULES_HEED_AT": "yes",
         "PATH": "/bin",
     }
     assert Settings.from_environment(given) == Settings(
-        "0.0.0.0", 9000, 4, 2048, ("https://a.example", "https://b.example:8443"), "card", False, False
+        "0.0.0.0", 9000, 4, 2048, ("https://a.example", "https://b.example:8443"), "card", False, True
     )
 
 
