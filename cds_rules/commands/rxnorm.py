@@ -1,7 +1,7 @@
 """`cds-rules rxnorm`: the product tables of packs, rebuilt from the RRF files of a release of RxNorm.
 
-The files are read line by line and once each; what is kept grows with the number of RxNorm's own concepts, not with the size
-of the files. The walk from product to ingredient is NLM's: SBD -tradename_of-> SCD -consists_of-> SCDC -has_ingredient-> IN,
+The files are read line by line and once each; what is kept grows with the number of RxNorm's own concepts and NDCs, not with
+the size of the files. The walk from product to ingredient is NLM's: SBD -tradename_of-> SCD -consists_of-> SCDC -has_ingredient-> IN,
 packs through what they contain, brands through their products. Nothing of other sources of RxNorm is read.
 Flows in: a folder of RRF files, folders of packs. Flows out: rxnorm_products.csv and ndc.csv, and a `Rebuilt`.
 Floor: edge.

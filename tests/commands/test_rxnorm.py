@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cds_rules.commands.codes import CodeBook
 from cds_rules.commands.rxnorm import NDC_COLUMNS, PRODUCT_COLUMNS, route_of
 from tests.conftest import PACK_FOLDER
 
@@ -266,3 +268,16 @@ def test_routes_agree_with_those_of_the_pack() -> None:
     for row in rows(PACK_FOLDER / "valuesets" / "rxnorm_products.csv"):
         if row["dose_form"]:
             assert route_of(row["dose_form"]) == row["route"], row["display"]
+
+
+def test_a_copy_of_the_pack_understands_the_rebuilt_products(release: Path, tmp_path: Path) -> None:
+    typed(release, "--out", tmp_path / "out")
+    copy = shutil.copytree(PACK_FOLDER, tmp_path / "copy")
+    for name in ("rxnorm_products.csv", "ndc.csv"):
+        shutil.copy(tmp_path / "out" / name, copy / "valuesets" / name)
+    book = CodeBook([copy])
+    for asked, system in (("9021", "rxnorm"), ("9030", "rxnorm")):
+        medication = book.ask(asked, system).readings[0].meanings[0]
+        assert medication.means == "hydrochlorothiazide + lisinopril"
+        assert "thiazide-diuretic" in medication.details["classes"]
+    assert book.ask("00001-0001-02", "ndc").readings[0].meanings[0].details["strengths"] == "lisinopril 20 mg per unit"
