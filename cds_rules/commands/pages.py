@@ -23,6 +23,22 @@ from cds_rules.knowledge.rules import INDICATORS, Removal, Rule
 STATEMENTS = "statements.csv"
 """File of a pack that says which rule carries which statement of the article it was built from."""
 
+GLOSSARY = (
+    (
+        "FOCAL",
+        "the medications a rule looks at first: active ones at patient-view, the selected or signed drafts otherwise",
+    ),
+    ("BOTH", "active medications and drafts together, without those a draft replaces"),
+    (
+        "mg_oral",
+        "magnesium by mouth: supplement, laxative, antacid or phosphate binder of at least 50 mg a day or of unknown amount",
+    ),
+    ("tier", "worst applicable state of the kidneys: OK, G3a, G3b, G4, G5, AKI, DIALYSIS, UNKNOWN"),
+    ("no ...", "certainly none: where that part of the record was not delivered, the rule is not judged"),
+    ("numbers in brackets", "sections of the clinical specification"),
+)
+"""Words of the register of facts that stand on the pages."""
+
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 _COMMENT = re.compile(r"^\s*#\s(?!yaml-language-server)(.+)$", re.MULTILINE)
 _TEMPLATE = re.compile(r"\{%.*?%\}", re.DOTALL)
@@ -248,6 +264,7 @@ def _case_table(pack: Pack, rule: Rule) -> Iterator[str]:
 def _index(pack: Pack) -> Iterator[str]:
     yield f"# Rules of {pack.title} {pack.version}"
     yield "A page per rule for the clinical committee, made by `cds-rules pages` from the rule files."
+    yield _table(("word on the pages", "meaning"), GLOSSARY)
     rules = {rule.id: rule for rule in pack.rules}
     for group in pack.groups:
         yield f"## {group.title}"

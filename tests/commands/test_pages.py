@@ -8,8 +8,10 @@ import pytest
 
 from cds_rules.commands.pages import card_words, pages, read_statements, write_pages
 from cds_rules.commands.words import condition_lines, thresholds
+from cds_rules.engine.reference import YES, World, truth
+from cds_rules.knowledge.cases import read_cases
 from cds_rules.knowledge.pack import Pack, read_packs
-from cds_rules.knowledge.rules import All, Comparison, Not, Pattern
+from cds_rules.knowledge.rules import INDICATORS, All, Comparison, Not, Pattern
 from tests.conftest import PACK_FOLDER
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -95,3 +97,15 @@ def test_conditions_in_words() -> None:
     assert [(each.number, each.comparison, each.unit) for each in thresholds(low, {"potassium": "mmol/L"})] == [
         (3.5, "below", "mmol/L")
     ]
+
+
+def test_a_repeated_magnesium_is_urgent_exactly_when_the_high_one_is_critical(pack: Pack) -> None:
+    rule = next(rule for rule in pack.rules if rule.id == "hypermagnesemia-lab")
+    path = pack.folder / "rules" / f"{rule.id}.cases.yaml"
+    cases, _ = read_cases(path, path.name, rule.id, pack.words)
+    urgent, calm = (each.when for each in rule.suggestions if each.offer == "order-magnesium")
+    for case in cases:
+        if case.expect in INDICATORS and not case.gaps:
+            world = World(case.facts)
+            offered = truth(urgent, world) is YES, truth(calm, world) is YES
+            assert offered == (case.expect == "critical", case.expect != "critical"), case.name
