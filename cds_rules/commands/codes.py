@@ -18,7 +18,7 @@ from cds_rules.knowledge.files import near
 from cds_rules.knowledge.phrases import Phrases, fold, words
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.knowledge.units import spelling
-from cds_rules.vocabulary.chart import Product
+from cds_rules.vocabulary.chart import MagnesiumContent, Product
 from cds_rules.vocabulary.errors import BadInput
 
 SYSTEMS: Mapping[str, str] = {
@@ -223,7 +223,10 @@ class CodeBook:
             upper = "" if held.upper_mg is None else f", at most {_number(held.upper_mg)} mg"
             details["elemental magnesium"] = f"{known}{upper} (basis: {held.basis}; salt: {held.salt or 'not known'})"
             weighed = any(each.file.endswith("/magnesium_products.csv") for each in entries)
-            entries += [self._salts[held.salt]] if held.salt in self._salts and not weighed else []
+            if not weighed:
+                entries += [each for each in self._contents.values() if _same_content(each.row, held)][:1] or [
+                    each for salt, each in self._salts.items() if salt == held.salt
+                ]
         entries += behind.values()
         means = " + ".join(product.ingredients) or ", ".join(sorted(product.classes)) or "known, in no class of ours"
         return Meaning("medication", means, {name: each for name, each in details.items() if each}, _once(entries))
@@ -372,6 +375,14 @@ def _fits(name: str, said: str) -> bool:
     if name in (ICD10, ICD10_CM):
         return bool(_ICD_SHAPE.match(said.upper())) and not (len(said) == 7 and _ATC_SHAPE.match(said.upper()))
     return " " not in said
+
+
+def _same_content(row: Mapping[str, str], held: MagnesiumContent) -> bool:
+    """Whether a product of magnesium_products.csv is where a product of this salt and strength has its content from."""
+    if row["key"].split("|")[0] != held.salt or not row["elemental_mg"] or not row["strength_mg"]:
+        return False
+    known = (float(row["elemental_mg"]), float(row["strength_mg"]), row["per"], row["basis"])
+    return known == (held.elemental_mg, held.strength_mg, held.per, held.basis)
 
 
 def _once(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -78,6 +78,14 @@ def test_a_class_of_an_ingredient_names_the_row_that_gives_it() -> None:
     assert any(row["file"] == "valuesets/medication_classes.csv" and row["key"] == "thiazide-diuretic" for row in rows)
 
 
+def test_magnesium_of_a_text_names_the_product_it_is_taken_from() -> None:
+    product = meanings("magnesium oxide 400 mg tablet")["medication"]
+    assert product["details"]["elemental magnesium"].startswith("241.2 mg per unit")
+    assert any(
+        row["file"] == "tables/magnesium_products.csv" and row["strength_mg"] == "400" for row in product["rows"]
+    )
+
+
 def test_a_bare_code_is_read_in_every_system_that_has_it() -> None:
     answer = json.loads(typed("N18.31", "--json").stdout)
     read = {each["system"]: each["meanings"][0]["means"] for each in answer["readings"]}
