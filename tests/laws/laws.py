@@ -325,10 +325,14 @@ def no_two_cards_contradict_each_other(trial: Trial) -> str | None:
             return f"{one} and {other} stand side by side"
     done: dict[str, set[str]] = {}
     for card in trial.answer.cards:
+        offered: dict[str, set[str]] = {}
         for suggestion in card.get("suggestions", ()):
             for action in suggestion["actions"]:
                 if (change := _change(action)) is not None:
-                    done.setdefault(change[0], set()).add(change[1])
+                    offered.setdefault(change[0], set()).add(change[1])
+        for reference, changes in offered.items():
+            if len(changes) == 1:  # one card may offer both, lower or delete (knowledge.md 2.9), as alternatives
+                done.setdefault(reference, set()).update(changes)
     clashes = [reference for reference, changes in done.items() if len(changes) > 1]
     return f"{clashes} are both ended and kept: {dict(found)}" if clashes else None
 
