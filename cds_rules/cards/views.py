@@ -150,14 +150,16 @@ class Circumstances:
 
     @property
     def to_correct(self) -> str:
-        """What a long QT asks to correct: magnesium and potassium, except the one that is known and not low."""
+        """Magnesium and potassium; for a QT drug without a long QT only what is low or not known."""
+        qtc = self._all.labs["qtc"]
+        if self._all.patient.torsades or (qtc is not None and qtc.flag == "high" and qtc.age_days <= 7):
+            return "magnesium and potassium"
         fine = {
             key
             for key, days, lowest in (("magnesium", 30.0, None), ("potassium", 14.0, 3.5))
             if _is_fine(self._all.labs[key], days, lowest)
         }
-        asked = [key for key in ("magnesium", "potassium") if key not in fine or self._all.patient.torsades]
-        return " and ".join(asked or ("magnesium", "potassium"))
+        return " and ".join(key for key in ("magnesium", "potassium") if key not in fine) or "magnesium and potassium"
 
     @property
     def caution_drugs(self) -> list[str]:

@@ -57,6 +57,17 @@ def test_a_qt_drug_asks_to_correct_what_is_low_or_not_known(
     assert ("Order serum magnesium now" in offered(card)) is (magnesium is None)
 
 
+def test_a_long_qt_asks_for_both(knowledge: Knowledge) -> None:
+    chart = [
+        lab("mg", MAGNESIUM, 1.5, "mg/dL", 0.1),
+        lab("k", POTASSIUM, 3.6, "mmol/L", 0.1),
+        lab("qtc", "8636-3", 510, "ms", 0.1),
+    ]
+    card = cards(knowledge, *chart)["qt-torsades-magnesium"]
+    assert card["summary"].endswith("correct magnesium and potassium")
+    assert "Order serum magnesium now" in offered(card)
+
+
 def test_every_value_shown_has_its_source(knowledge: Knowledge) -> None:
     chart = [
         lab("mg", MAGNESIUM, 1.5, "mg/dL", 0.1),
