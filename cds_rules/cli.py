@@ -7,6 +7,8 @@ Floor: edge.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +29,7 @@ def app() -> None:
     """Run the command line; what a person can mend is said without a traceback."""
     try:
         commands()
-    except CdsRulesError as error:
+    except (CdsRulesError, OSError) as error:
         print(f"cds-rules: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -115,7 +117,7 @@ def replay(
     raise typer.Exit(run(Asked(tuple(paths), hook, at, expect, json, report, strict, each, jobs, tuple(pack or ()))))
 
 
-def _folders(packs: list[str] | None) -> list[Path]:
+def _folders(packs: Sequence[str] | None) -> list[Path]:
     """Folders of packs given as installed names or as folders; all installed ones when none is given."""
     from cds_rules import installed_packs
 
@@ -128,7 +130,13 @@ def _folders(packs: list[str] | None) -> list[Path]:
                 f'"{pack}" is neither an installed pack ({", ".join(installed) or "none"}) nor a folder with a pack.yaml'
             )
         folders.append(folder)
+    if not folders:
+        raise CdsRulesError("no pack is installed; the folder of a pack belongs here")
     return folders
+
+
+def _today() -> date:
+    return datetime.now().astimezone().date()
 
 
 Packs = Annotated[
@@ -139,21 +147,19 @@ Packs = Annotated[
 
 @commands.command()
 def lint(
-    pack: Packs = None,
+    packs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PACK", help="Installed names or folders. Default: all installed."),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings end with exit code 1 as well.")] = False,
 ) -> None:
-    """Name everything that is wrong or doubtful in rule packs. Exit codes: 0 clean, 1 errors."""
-    from datetime import date
+    """Name every mistake and doubt in rule packs.
 
-    from cds_rules.commands.lint import lint as look
+    Exit codes: 0 clean; 1 errors, or warnings with --strict; 2 wrong usage.
+    """
+    from cds_rules.commands.lint import command
 
-    errors, warnings = look(_folders(pack), date.today())  # noqa: DTZ011  # the review date is a day of the calendar here
-    for mistake in errors:
-        print(f"error: {mistake}")
-    for mistake in warnings:
-        print(f"warning: {mistake}")
-    print(f"{len(errors)} errors, {len(warnings)} warnings", file=sys.stderr)
-    raise typer.Exit(1 if errors or (strict and warnings) else 0)
+    raise typer.Exit(command(_folders(packs), _today(), strict))
 
 
 @commands.command("test")
@@ -167,81 +173,52 @@ def run_cases(
 ) -> None:
     """Run the cases of rules by both matchers.
 
-    Exit codes: 0 all pass (and with --mutants at least 98 % of mutants are noticed); 1 otherwise.
+    Exit codes: 0 all pass (and with --mutants at least 98 % of the mutants are noticed); 1 otherwise; 2 wrong usage, or
+    a pack that cannot be read.
     """
-    from rich.console import Console
-    from rich.progress import track
-    from rich.table import Table
+    from cds_rules.commands.test import command
 
-    from cds_rules.commands.test import CAUGHT_AT_LEAST, run
-
-    table = Table("rule", "cases", "failed", *(["mutants", "noticed"] if mutants else []))
-    lines, cases, failed, alive, count = [], 0, 0, 0, 0
-    console = Console(stderr=True)
-    for report in track(run(_folders(pack), rule, mutants), "cases", console=console, transient=True):
-        wrong = len(report.failed) + len(report.mistakes)
-        cells = [report.rule.id, str(len(report.results)), str(wrong)]
-        noticed = report.mutants - len(report.survivors)
-        table.add_row(*cells, *([str(report.mutants), str(noticed)] if mutants else []))
-        lines += [f"{report.rule.id}: {mistake}" for mistake in report.mistakes]
-        for result in report.failed:
-            differ = f"; the matchers differ on {', '.join(result.disagreements)}" if result.disagreements else ""
-            lines.append(
-                f"{report.rule.id}: {result.case.name}: expected {result.case.expect}, found {result.found}{differ}"
-            )
-        lines += [f"{report.rule.id}: not noticed: {mutant.fault}" for mutant in report.survivors]
-        cases, failed = cases + len(report.results), failed + wrong
-        alive, count = alive + len(report.survivors), count + report.mutants
-    if not table.row_count:
-        raise CdsRulesError(f'no rule "{rule}" in these packs' if rule else "these packs hold no rules")
-    Console().print(table)
-    print(
-        "\n".join(
-            [
-                *lines,
-                f"{cases} cases, {failed} failed"
-                + (f"; {count - alive} of {count} mutants noticed" if mutants else ""),
-            ]
-        )
-    )
-    raise typer.Exit(1 if failed or alive > (1 - CAUGHT_AT_LEAST) * count else 0)
+    raise typer.Exit(command(_folders(pack), rule, mutants))
 
 
 @commands.command()
 def new(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Rule id, which becomes the file name.")],
-    group: Annotated[str, typer.Option(help="Group of pack.yaml the rule belongs to.")],
-    pack: Annotated[Path, typer.Option(help="Folder of the pack.")],
-    title: Annotated[str, typer.Option(help="What the rule is about, in a few words.")] = "",
+    identifier: Annotated[
+        str, typer.Argument(metavar="ID", help="Rule id, which becomes the file name.", show_default=False)
+    ],
+    group: Annotated[str, typer.Option(help="Group of pack.yaml the rule belongs to.", show_default=False)],
+    title: Annotated[
+        str, typer.Option(help="What the rule is about, in a few words. Default: the id.", show_default=False)
+    ] = "",
+    pack: Annotated[
+        str, typer.Option(help="Installed name or folder. Default: the one that is installed.", show_default=False)
+    ] = "",
 ) -> None:
-    """Write the two files of a new rule, a draft that is judged and never shown."""
-    from datetime import date
+    """Write the two files of a new rule, a draft.
 
-    from cds_rules.commands.new import new_rule
+    A draft is judged and counted, and never shown. Nothing that exists is changed. Exit codes: 0 written; 2 wrong usage.
+    """
+    from cds_rules.commands.new import command
 
-    written = new_rule(pack, identifier, group, title or identifier.replace("-", " ").capitalize(), date.today())  # noqa: DTZ011
-    for path in written:
-        print(f"written: {path}")
-    print(
-        f"next: list {identifier} under the group {group} in {pack / 'pack.yaml'}, then `cds-rules lint` and `cds-rules test {identifier}`"
-    )
+    folders = _folders([pack] if pack else None)
+    if len(folders) > 1:
+        raise CdsRulesError(f"--pack: {len(folders)} packs are installed; name the one the rule belongs to")
+    raise typer.Exit(command(folders[0], identifier, group, title, _today()))
 
 
 @commands.command()
 def schema(
-    file: Annotated[str, typer.Argument(help="rule, cases or pack.")],
+    kind: Annotated[str, typer.Argument(metavar="rule|cases|pack", help="Kind of file.", show_default=False)] = "",
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write it into this folder; all three where no kind is named."),
+    ] = None,
+    pack: Packs = None,
 ) -> None:
-    """Print the JSON Schema of a kind of file, for editors."""
-    import json
+    """Print or write the JSON Schema of rule, case or pack files."""
+    from cds_rules.commands.schema import command
 
-    from cds_rules.knowledge import schema as schemas
-    from cds_rules.knowledge.pack import merged_tables, read_tables, vocabulary_words
-
-    makers = {"rule": schemas.rule_schema, "cases": schemas.cases_schema, "pack": schemas.pack_schema}
-    if file not in makers:
-        raise CdsRulesError(f'found "{file}"; rule, cases or pack belongs here')
-    words = vocabulary_words(merged_tables(read_tables(folder) for folder in _folders(None)))
-    print(json.dumps(makers[file](words), indent=1))
+    raise typer.Exit(command(_folders(pack), kind, write))
 
 
 @commands.command()

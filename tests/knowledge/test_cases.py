@@ -6,9 +6,10 @@ import pytest
 
 from cds_rules.commands.test import CAUGHT_AT_LEAST, run
 from cds_rules.knowledge.cases import read_cases
+from cds_rules.knowledge.pack import read_packs
 from tests.conftest import PACK_FOLDER
 
-REPORTS = {report.rule.id: report for report in run([PACK_FOLDER], with_mutants=True)}
+REPORTS = {report.rule.id: report for report in run(read_packs([PACK_FOLDER]), with_mutants=True)}
 
 
 @pytest.mark.parametrize("rule", REPORTS)

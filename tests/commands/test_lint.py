@@ -1,0 +1,82 @@
+"""`cds-rules lint`: everything at once, in sentences, and the right exit code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.commands.conftest import Typed, change
+
+
+def test_our_pack_is_clean_of_errors(typed: Typed) -> None:
+    done = typed("lint", "magnesium_cramps")
+    assert (done.code, [line for line in done.out.splitlines() if line.startswith("error")]) == (0, [])
+
+
+def test_every_mistake_of_every_file_is_named_at_once(typed: Typed, pack: Path) -> None:
+    change(pack / "rules/mg-total-dose.yaml", "fact: magnesium, focal_oral", "fact: magnesum, focal_oral")
+    change(pack / "rules/mg-total-dose.yaml", "reviewed: 2026-11-23", "reviewed: soon")
+    change(pack / "rules/mg-gi-upset.yaml", "status: active", "status: activ")
+    change(pack / "pack.yaml", "quinine-leg-cramps", "quinine-leg-cramp")
+    done = typed("lint", pack)
+    assert done.code == 1
+    told = [re.sub(r"yaml:\d+:", "yaml:", line) for line in done.out.splitlines()]
+    assert told == [
+        'error: copy/pack.yaml: groups: the rule quinine-leg-cramps says group "quinine" and is not listed there',
+        'error: copy/pack.yaml: groups: the rule quinine-leg-cramp is listed and has no file rules/quinine-leg-cramp.yaml; did you mean "quinine-leg-cramps"?',
+        'error: copy/rules/mg-gi-upset.yaml: status: found "activ"; did you mean "active"?',
+        'error: copy/rules/mg-total-dose.yaml: reviewed: found "soon"; a date such as 2026-11-23 belongs here',
+        'error: copy/rules/mg-total-dose.yaml: when.all[0].fact: unknown fact "magnesum"; did you mean "magnesium"?',
+    ]
+    assert "mg-total-dose.yaml:11: " in done.out
+    assert done.err == "5 errors, 0 warnings\n"
+
+
+def test_a_number_nothing_stands_behind_is_an_error(typed: Typed, pack: Path) -> None:
+    change(pack / "rules/mg-oral-aki.yaml", "age_days: {le: 3}", "age_days: {le: 4}")
+    done = typed("lint", pack)
+    assert done.code == 1
+    assert "no evidence entry names the number 4 (lab.age_days)" in done.out
+
+
+def test_a_template_that_cannot_be_read_is_an_error(typed: Typed, pack: Path) -> None:
+    change(pack / "rules/mg-gi-upset.yaml", "'diarrhea' in gut_keys %}", "'diarrhea' in gut_keys }")
+    done = typed("lint", pack)
+    assert done.code == 1
+    assert "rules/mg-gi-upset.yaml: card.consider[1]: not a valid template: " in done.out
+
+
+def test_cases_that_are_missing_are_named_once(typed: Typed, pack: Path) -> None:
+    (pack / "rules/mg-gi-upset.cases.yaml").unlink()
+    assert typed("lint", pack).out == (
+        "error: copy/rules/mg-gi-upset.cases.yaml: is missing; the cases of mg-gi-upset belong there\n"
+    )
+
+
+def test_each_level_and_silence_need_a_case(typed: Typed, pack: Path) -> None:
+    (pack / "rules/mg-gi-upset.cases.yaml").write_text(
+        "cases:\n  - {name: kidneys not known, gaps: [symptom, magnesium], expect: not-judged}\n"
+    )
+    assert typed("lint", pack).out.splitlines() == [
+        "error: copy/rules/mg-gi-upset.cases.yaml: no case in which the rule is info. Add one.",
+        "error: copy/rules/mg-gi-upset.cases.yaml: no silent case. Add one.",
+    ]
+
+
+def test_warnings_end_with_an_exit_code_only_when_asked(typed: Typed, pack: Path) -> None:
+    change(pack / "rules/mg-gi-upset.yaml", "reviewed: 2026-11-23", "reviewed: 2020-01-01")
+    (pack / "rules/mg-gi-upset.bak").touch()
+    done = typed("lint", pack)
+    assert done.code == 0
+    assert "warning: copy/rules/mg-gi-upset.yaml: reviewed: reviewed on 2020-01-01, more than 365 days ago" in done.out
+    assert "warning: copy/rules/mg-gi-upset.bak: belongs to no rule of the pack" in done.out
+    assert typed("lint", pack, "--strict").code == 1
+
+
+def test_two_packs_may_not_share_a_rule(typed: Typed, pack: Path) -> None:
+    done = typed("lint", pack, "magnesium_cramps")
+    assert done.code == 1
+    assert (
+        "error: magnesium_cramps/rules/mg-gi-upset.yaml: the pack magnesium-cramps has a rule of this id already"
+        in done.out
+    )
