@@ -61,7 +61,7 @@ def near(word: str, words: Iterable[str]) -> str:
     known = sorted(set(words))
     if close := difflib.get_close_matches(word, known, 1, 0.6):
         return f'; did you mean "{close[0]}"?'
-    return f"; one of {', '.join(known)} belongs here" if len(known) <= 24 else ""
+    return f"; one of {', '.join(known)} belongs here" if 0 < len(known) <= 24 else ""
 
 
 def shown(value: object) -> str:

@@ -64,11 +64,22 @@ class Pack:
 
 
 def read_tables(folder: Path) -> dict[str, Rows]:
-    """Read every CSV below valuesets/ and tables/ by its file stem."""
+    """Read every CSV below valuesets/ and tables/ by its file stem.
+
+    Raises:
+        PackError: a file is not CSV in UTF-8, or a value set without keys.
+    """
     tables: dict[str, Rows] = {}
     for path in sorted([*folder.glob("valuesets/*.csv"), *folder.glob("tables/*.csv")]):
-        with path.open(encoding="utf-8", newline="") as file:
-            tables[path.stem] = list(csv.DictReader(file))
+        name = f"{folder.name}/{path.parent.name}/{path.name}"
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise PackError((Mistake(name, "", f"cannot be read as CSV in UTF-8 ({type(error).__name__})"),)) from None
+        if path.parent.name == "valuesets" and rows and "key" not in rows[0]:
+            raise PackError((Mistake(name, "", "has no column key; the key a row stands for belongs there", 1),))
+        tables[path.stem] = rows
     return tables
 
 
@@ -202,6 +213,7 @@ def read_pack(folder: Path, words: Words | None = None, site: Site | None = None
     parameters = _parameters(reader, head, site)
     known = words or {}
     source = reader.mapping(head.get("source", {}), "source", ("label", "url"))
+    source_url = _url(reader, source, "source")
     overrides = {
         str(key): str(value)
         for key, value in reader.mapping(head.get("overrides", {}), "overrides", open_keys=True).items()
@@ -235,7 +247,7 @@ def read_pack(folder: Path, words: Words | None = None, site: Site | None = None
         title=reader.text(head, "title", ""),
         version=reader.text(head, "version", ""),
         source_label=reader.text(source, "label", "source"),
-        source_url=reader.text(source, "url", "source"),
+        source_url=source_url,
         folder=folder,
         rules=tuple(sorted(rules, key=lambda rule: order[rule.id])),
         groups=groups,
@@ -423,7 +435,7 @@ def _read_rule(
         version=version,
         status=reader.word(body, "status", "", ("draft", "active", "retired"), "draft"),  # type: ignore[arg-type]
         group=reader.word(body, "group", "", groups, ""),
-        hooks=frozenset(reader.words(body, "hooks", "", HOOKS)),
+        hooks=_hooks(reader, body),
         reviewed=reader.day(body, "reviewed", ""),
         age_from=int(reader.number(ages, "from", "ages", 18)),
         when=condition(body.get("when"), "when"),
@@ -438,6 +450,13 @@ def _read_rule(
         links=tuple(links[link] for link in reader.words(body, "links", "", links)),
     )
     return (None if reader.mistakes else rule), tuple(reader.mistakes)
+
+
+def _hooks(reader: Reader, body: Mapping[str, Any]) -> frozenset[str]:
+    hooks = frozenset(reader.words(body, "hooks", "", HOOKS))
+    if body.get("hooks") == []:
+        reader.wrong("hooks", "holds no hook; at least one belongs there", body, "hooks")
+    return hooks
 
 
 def _card(reader: Reader, value: object) -> CardText:

@@ -191,3 +191,27 @@ def test_a_site_file_that_does_not_fit_is_refused(folder: Path, text: str, messa
     with pytest.raises(PackError) as refused:
         read_packs([folder], read_site(folder / "site.yaml"))
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"key,code\n\xff,1\n", "trial/valuesets/labs.csv: cannot be read as CSV in UTF-8"),
+        (b"code,display\n1,one\n", "trial/valuesets/labs.csv:1: has no column key"),
+    ],
+)
+def test_a_value_set_that_cannot_be_used_is_named(folder: Path, body: bytes, message: str) -> None:
+    (folder / "valuesets").mkdir()
+    (folder / "valuesets" / "labs.csv").write_bytes(body)
+    with pytest.raises(PackError) as refused:
+        read_packs([folder])
+    assert message in str(refused.value)
+
+
+def test_a_rule_names_at_least_one_hook(folder: Path) -> None:
+    assert any("hooks: holds no hook" in each for each in mistakes(folder, "hooks: [patient-view]", "hooks: []"))
+
+
+def test_the_source_of_a_pack_has_an_address(folder: Path) -> None:
+    found = mistakes(folder, "https://example.org/", "example.org", "pack.yaml")
+    assert any('source.url: found "example.org"; an absolute https address belongs here' in each for each in found)
