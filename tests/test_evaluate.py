@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
-from tests.fhir.builders import AT, Json, bundle, condition, document, lab, patient, request
+from tests.fhir.builders import AT, Json, bundle, coded, condition, document, lab, patient, request
 
 
 def judged(knowledge: Knowledge, *resources: Json, drafts: Any = None, **over: Any) -> Evaluation:
@@ -146,3 +146,17 @@ def test_a_finding_withdrawn_for_its_source_leaves_no_silence(knowledge: Knowled
     evaluation = judged(knowledge, {name: value for name, value in order.items() if value is not None}, lab(value=2.0))
     assert not evaluation.cards
     assert "mg-oral-severe-ckd" in evaluation.not_judged
+
+
+def test_a_product_named_by_its_code_alone_is_named_in_words(knowledge: Knowledge) -> None:
+    order = request(medicationCodeableConcept=coded("http://www.nlm.nih.gov/research/umls/rxnorm", "198741"))
+    (card,) = judged(knowledge, order, lab(value=2.0)).cards
+    assert "198741" not in card["summary"]
+    assert "magnesium oxide, " in card["summary"]
+
+
+def test_an_amount_nobody_knows_is_no_number(knowledge: Knowledge) -> None:
+    order = request(drug="Magnesium oxide 400 mg tablet", sig={"text": "as directed"})
+    (card,) = judged(knowledge, order, lab(value=2.0)).cards
+    assert "at least 0" not in card["summary"] + card["detail"]
+    assert "unknown amount of Mg/day" in card["summary"]

@@ -303,7 +303,9 @@ class Magnesium:
 
     @property
     def words(self) -> str:
-        """The total in words."""
+        """The total in words; nothing known is no number, since "at least 0 mg" reads like little."""
+        if self.at_least and not self.total_mg:
+            return "unknown amount of"
         return f"{'at least ' if self.at_least else ''}{self.total_mg:g} mg"
 
     @property

@@ -16,7 +16,7 @@ from cds_rules.fhir import dosage as dosages
 from cds_rules.fhir import wire
 from cds_rules.fhir.patients import without_version
 from cds_rules.fhir.reader import Reader, first_concept, status_detail, status_reason
-from cds_rules.fhir.wire import Spoken, many, spoken
+from cds_rules.fhir.wire import Spoken, clipped, many, spoken
 from cds_rules.knowledge.classes import classes
 from cds_rules.vocabulary.chart import Amount, Dosage, Medication, Product, Source, State
 
@@ -135,7 +135,7 @@ def read_request(
         product=named.product,
         label=named.label,
         state=state,
-        source=Source(reference, named.label, named.dosage.text, authored or start),
+        source=Source(reference, named.label, clipped(named.dosage.text), authored or start),
         resource_type=kind,
         classes=named.classes,
         route=named.route,
@@ -203,7 +203,7 @@ def read_statement(reader: Reader, shelf: Shelf, reference: str, statement: wire
         product=named.product,
         label=named.label,
         state=state,
-        source=Source(reference, named.label, named.dosage.text, asserted or start),
+        source=Source(reference, named.label, clipped(named.dosage.text), asserted or start),
         resource_type="MedicationStatement",
         classes=named.classes,
         route=named.route,
@@ -252,7 +252,7 @@ def read_dispense(reader: Reader, shelf: Shelf, reference: str, dispense: wire.M
         product=named.product,
         label=named.label,
         state="active",
-        source=Source(reference, named.label, named.dosage.text, handed),
+        source=Source(reference, named.label, clipped(named.dosage.text), handed),
         resource_type="MedicationDispense",
         classes=named.classes,
         route=named.route,
@@ -296,7 +296,7 @@ def read_administration(reader: Reader, shelf: Shelf, reference: str, given: wir
         product=named.product,
         label=named.label,
         state="active" if active else "stopped",
-        source=Source(reference, named.label, dosage.text, last or start),
+        source=Source(reference, named.label, clipped(dosage.text), last or start),
         resource_type="MedicationAdministration",
         classes=named.classes,
         route=named.route,
@@ -336,7 +336,7 @@ def _name(
     reasons |= _reasons(reader, shelf, order)
     return _Named(
         product,
-        concept.label,
+        concept.called(" / ".join(product.ingredients) or concept.label),
         dosage,
         route or product.route,
         reasons,

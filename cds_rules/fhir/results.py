@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cds_rules.fhir import symptoms, wire
 from cds_rules.fhir.reader import Reader, status_detail, status_reason
-from cds_rules.fhir.wire import Spoken, many, spoken
+from cds_rules.fhir.wire import Spoken, clipped, many, spoken
 from cds_rules.knowledge.terminology import LabMatch
 from cds_rules.vocabulary.chart import Problem, Result, Source
 
@@ -146,7 +146,7 @@ def _read_value(
             value=value,
             unit=terminology.canonical_unit(key),
             at=when,
-            source=Source(reference, concept.label, charted, when),
+            source=Source(reference, concept.called(key.replace("_", " ")), charted, when),
             comparator=comparator,
             low=low,
             high=high,
@@ -207,7 +207,9 @@ def _read_phenotype(reader: Reader, reference: str, part: wire.Valued, concept: 
     if not text:
         reader.skip(reference, "no-value", "no phenotype as a value", "slco1b1")
         return
-    reader.results.append(Result("slco1b1", 0.0, "", when, Source(reference, concept.label, text, when), text=text))
+    reader.results.append(
+        Result("slco1b1", 0.0, "", when, Source(reference, concept.label, clipped(text), when), text=text)
+    )
 
 
 def _specimen(reader: Reader, observation: wire.Observation) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from cds_rules.fhir import wire
 from cds_rules.fhir.reader import Reader
-from cds_rules.fhir.wire import Spoken, spoken
+from cds_rules.fhir.wire import Spoken, clipped, spoken
 from cds_rules.knowledge.terminology import SymptomMatch
 from cds_rules.vocabulary.chart import Problem, Source, Symptom
 
@@ -66,7 +66,7 @@ def read_observed(
             return
     period = observation.effectivePeriod
     onset = reader.moment(period.start) if period else None
-    source = Source(reference, said.label, part.valueString or value.label or _flag(part.valueBoolean), when)
+    source = Source(reference, said.label, clipped(part.valueString or value.label or _flag(part.valueBoolean)), when)
     sites = [spoken(observation.bodySite)] if observation.bodySite is not None else []
     add(reader, source, matches, sites, when, onset, confirmed=True)
     reader.problems.extend(Problem(key, True, True, source, when, onset) for key in sorted(findings))

@@ -610,6 +610,15 @@ def _plain_reason(message: str) -> str:
     return message.removeprefix("JSON is malformed: ").lower()
 
 
+LONGEST_TEXT = 200
+"""Characters of a text of the record that are kept to be shown; it has been read whole by then."""
+
+
+def clipped(text: str) -> str:
+    """A text as long as a card can show it."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1].rstrip()}…"
+
+
 class Spoken(msgspec.Struct, frozen=True, gc=False):
     """A concept as terminology is asked for it: codings as (system, code, display) and the text."""
 
@@ -619,9 +628,11 @@ class Spoken(msgspec.Struct, frozen=True, gc=False):
     @property
     def label(self) -> str:
         """What the record calls it: the text, else the first display, else the first code."""
-        if self.text:
-            return self.text
-        return next((display for _, _, display in self.codings if display), self.codings[0][1] if self.codings else "")
+        return self.called(self.codings[0][1] if self.codings else "")
+
+    def called(self, otherwise: str) -> str:
+        """What the record calls it in words, cut to what can be shown; otherwise: where it gives no words."""
+        return clipped(self.text or next((display for _, _, display in self.codings if display), otherwise))
 
 
 NOTHING = Spoken((), "")

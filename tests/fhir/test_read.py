@@ -189,3 +189,16 @@ def test_messages_hold_no_text_of_the_record() -> None:
 def test_a_misshapen_resource_still_tells_what_it_was_about() -> None:
     chart = read(lab("a", value=None, valueQuantity="x"), condition(onsetDateTime=7), request(authoredOn=[])).chart
     assert {one.about for one in chart.unread} == {"creatinine", "ckd-4", "mg-oral-supplement"}
+
+
+def test_a_result_named_by_its_code_alone_is_named_in_words() -> None:
+    reading = read({**lab(), "code": coded("http://loinc.org", "2160-0")})
+    assert [one.source.label for one in reading.chart.results] == ["creatinine"]
+
+
+def test_texts_of_the_record_are_cut_to_what_can_be_shown_after_they_were_read() -> None:
+    drug = f"Magnesium oxide 400 mg tablet {'x' * 5000}"
+    (found,) = read(request(drug=drug, sig={"text": f"1 tab po bid {'y' * 5000}"})).chart.medications
+    assert (len(found.label), len(found.source.value)) == (200, 200)
+    assert found.label.startswith("Magnesium oxide 400 mg tablet x")
+    assert len(found.dosage.text) > 5000
