@@ -28,7 +28,7 @@ from cds_rules.vocabulary.chart import Chart, Unread
 from cds_rules.vocabulary.facts import VITALS
 
 SUPPLEMENT_KEPT_MG = 350.0
-"""Elemental magnesium a day that a revised draft may leave (knowledge.md 2.9)."""
+"""Elemental magnesium a day that a revised draft may leave (clinical specification 2.9)."""
 
 
 @dataclass(frozen=True, slots=True)

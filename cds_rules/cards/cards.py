@@ -36,7 +36,7 @@ class Scene:
     """What cards are written from: one evaluation's chart, views and world.
 
     views: what templates read. focal: medications in focus. magnesium_excess_mg: by how much the drafts pass the
-    supplement limit of knowledge.md 2.9. not_assessed: (rule title, reasons) of rules that could not be judged.
+    supplement limit of clinical specification 2.9. not_assessed: (rule title, reasons) of rules that could not be judged.
     """
 
     hook_instance: str

@@ -1,4 +1,4 @@
-"""Suggestions of a card: tests to order, a draft to delete or revise, an active order to stop (knowledge.md 0.9).
+"""Suggestions of a card: tests to order, a draft to delete or revise, an active order to stop (clinical specification 0.9).
 
 Every resource is built here and checked by fhir.resources before it is offered; one that does not pass is not offered.
 Nothing is offered for a test that is already ordered: the card says so instead.
@@ -58,7 +58,7 @@ def offers(
         orders: the pack's table of tests.
         patient: reference of the patient, "" when there is none: then no order is offered.
         focal: medications in focus of the hook.
-        excess_mg: elemental magnesium in mg a day by which the total exceeds what a revised draft must keep (knowledge.md 2.9).
+        excess_mg: elemental magnesium in mg a day by which the total exceeds what a revised draft must keep (clinical specification 2.9).
     """
     found = Offers()
     in_focus = tuple(focal)

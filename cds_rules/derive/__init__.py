@@ -91,7 +91,7 @@ class Derived:
 
     @property
     def focal(self) -> tuple[Medication, ...]:
-        """FOCAL of knowledge.md 0.4."""
+        """FOCAL of clinical specification 0.4."""
         return tuple(drug.medication for drug in self.drugs if drug.focal)
 
     @property
@@ -154,7 +154,7 @@ class Derived:
 
     @property
     def statin_contributors(self) -> tuple[str, ...]:
-        """What in this chart may add to muscle symptoms on a statin, in words (knowledge.md 2.24)."""
+        """What in this chart may add to muscle symptoms on a statin, in words (clinical specification 2.24)."""
         return tuple(contributors(self))
 
 

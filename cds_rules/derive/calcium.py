@@ -59,7 +59,7 @@ class Calcium:
 
 
 def calcium(record: Record) -> Calcium | None:
-    """Choose the calcium that counts (knowledge.md 3.5).
+    """Choose the calcium that counts (clinical specification 3.5).
 
     Ionized calcium takes precedence in the window of the rule (14 or 30 days). Between 15 and 30 days old it yields to a
     total calcium of the last 14 days, so that the newer measurement is the one that is seen.

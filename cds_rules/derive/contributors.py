@@ -1,4 +1,4 @@
-"""What in a chart may add to muscle symptoms on a statin (knowledge.md 2.24), in words for the card.
+"""What in a chart may add to muscle symptoms on a statin (clinical specification 2.24), in words for the card.
 
 Flows in: `Derived`. Flows out: sentences. Floor: derive.
 """

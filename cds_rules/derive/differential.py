@@ -1,4 +1,4 @@
-"""The checklist of other causes of cramps (DIFF, knowledge.md 3.12), items present in the chart first.
+"""The checklist of other causes of cramps (DIFF, clinical specification 3.12), items present in the chart first.
 
 Flows in: what else was derived. Flows out: `Differential`, for display only. Floor: derive.
 """

@@ -1,7 +1,7 @@
 """Exposure to medicines: what the hook puts in focus, what is taken together, starts, doses, and pairs that interact.
 
 Flows in: a `Record` and the tables of interactions. Flows out: `Drug`s, `Diuretic`s, `Interaction`s. FOCAL and BOTH are
-those of knowledge.md 0.4 and 9.7. Floor: derive.
+those of clinical specification 0.4 and 9.7. Floor: derive.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WASTING = (
 )  # fmt: skip
 STATIN_STOPPED_DAYS = 7
 CREATININE_RAISERS = frozenset({"trimethoprim", "dolutegravir"})
-"""Raise creatinine without loss of filtration (knowledge.md 2.6)."""
+"""Raise creatinine without loss of filtration (clinical specification 2.6)."""
 _RENAL_CLASSES = ("nsaid", "acei-arb", *DIURETICS)
 _RENAL_CONDITIONS = (
     "diabetes", "hypertension", "heart-failure", "ckd-unspecified", "ckd-3-unspecified", "ckd-3a", "kidney-transplant",
@@ -94,7 +94,7 @@ class Drug:
 
     @property
     def classes(self) -> frozenset[str]:
-        """Classes of knowledge.md 5.1."""
+        """Classes of clinical specification 5.1."""
         return self.medication.classes
 
     @property
@@ -157,7 +157,7 @@ class Drug:
         return "malaria" if reasons & {"malaria", "babesiosis"} else "cramps" if "cramps" in reasons else "other"
 
     def since(self, moment: datetime) -> bool:
-        """Whether a moment is on or after the start; an unknown start counts as yes (knowledge.md 3.11)."""
+        """Whether a moment is on or after the start; an unknown start counts as yes (clinical specification 3.11)."""
         start = self.medication.start
         return start is None or same_day_or_later(moment, start)
 
@@ -301,7 +301,7 @@ class Diuretic:
 
 
 def diuretics(medications: Iterable[Drug], onsets: Sequence[datetime]) -> tuple[Diuretic, ...]:
-    """The diuretics in BOTH, judged against the onsets of true muscle cramps within 30 days (knowledge.md 2.21)."""
+    """The diuretics in BOTH, judged against the onsets of true muscle cramps within 30 days (clinical specification 2.21)."""
     found = []
     for drug in medications:
         klass = next((each for each in DIURETICS if each in drug.classes), None)
@@ -510,7 +510,7 @@ class Risk:
 
 
 def renal_risks(record: Record, medications: Iterable[Drug]) -> tuple[Risk, ...]:
-    """Risk factors for impaired kidneys (renal_risk_factor, knowledge.md 3.1), one a key."""
+    """Risk factors for impaired kidneys (renal_risk_factor, clinical specification 3.1), one a key."""
     found = [
         _condition_risk(record, key, several[0]) for key in _RENAL_CONDITIONS if (several := record.problems.get(key))
     ]
@@ -521,7 +521,7 @@ def renal_risks(record: Record, medications: Iterable[Drug]) -> tuple[Risk, ...]
 
 
 def deficiency_risks(record: Record, medications: Sequence[Drug]) -> tuple[Risk, ...]:
-    """Risks for magnesium deficiency (mg_risk, knowledge.md 3.9b), one a key."""
+    """Risks for magnesium deficiency (mg_risk, clinical specification 3.9b), one a key."""
     classes = _drug_risks(
         (each for each in medications if "ppi" not in each.classes or each.known_days >= 90 - EPSILON), WASTING
     )

@@ -165,7 +165,7 @@ def gfr_stage(egfr: float) -> str:
 
 
 def tier_of_egfr(egfr: float) -> str:
-    """Tier of knowledge.md 3.1 of an eGFR in mL/min/1.73 m².
+    """Tier of clinical specification 3.1 of an eGFR in mL/min/1.73 m².
 
     >>> tier_of_egfr(61), tier_of_egfr(44.4)
     ('OK', 'G3b')
@@ -190,7 +190,7 @@ class AkiCriteria:
 
 
 def aki_criteria(newest_mg_dl: float, earlier: Sequence[tuple[float, float]]) -> AkiCriteria:
-    """Judge the creatinine criteria of acute kidney injury (knowledge.md 3.3).
+    """Judge the creatinine criteria of acute kidney injury (clinical specification 3.3).
 
     Args:
         newest_mg_dl: the newest creatinine.
@@ -478,7 +478,7 @@ def _with_cystatin(record: Record, patient: Patient) -> float | None:
 
 
 def kidney(record: Record, patient: Patient) -> Kidney:
-    """Describe the kidney function of a record (knowledge.md 3.1 to 3.3)."""
+    """Describe the kidney function of a record (clinical specification 3.1 to 3.3)."""
     estimate = _chosen(record, patient)
     tier, sources, notes = _by_egfr(record, estimate)
     notes = (*(estimate.notes if estimate else ()), *notes)

@@ -35,7 +35,7 @@ _DEFAULT_LIMITS: dict[str, Limits] = {
     "tsh": (0.4, 4.5),
     "vitamin_d_25oh": (20.0, None),
 }
-"""Used where the laboratory sends no range; knowledge.md 3.5, 2.24, project decisions."""
+"""Used where the laboratory sends no range; clinical specification 3.5, 2.24, project decisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Lab:
 
     @property
     def band(self) -> str:
-        """A magnesium's band of excess (knowledge.md 3.7)."""
+        """A magnesium's band of excess (clinical specification 3.7)."""
         return hypermagnesemia_band(self.latest.value, self.high or 0.0)
 
     @property
@@ -191,7 +191,7 @@ def labs(record: Record, patient: Patient) -> Labs:
 
 
 def repeatedly_low(record: Record, potassium: Lab) -> bool:
-    """Another potassium below 3.5 at least 24 h before the latest and at most 14 days old (knowledge.md 2.19)."""
+    """Another potassium below 3.5 at least 24 h before the latest and at most 14 days old (clinical specification 2.19)."""
     return any(
         counted(each) < 3.5 - EPSILON
         and (potassium.at - each.at).total_seconds() >= 86400

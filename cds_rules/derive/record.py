@@ -1,7 +1,7 @@
 """A chart at one instant, sorted and looked up by key; what was not delivered is remembered.
 
 Flows in: a `Chart`, the hook and the instant. Flows out: results newest first, active problems by key, symptoms.
-The order of the chart's entries never matters: ties are settled here (knowledge.md 4.2). Floor: derive.
+The order of the chart's entries never matters: ties are settled here (clinical specification 4.2). Floor: derive.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NUDGE = 1e-6
 
 
 def counted(result: Result) -> float:
-    """The number a result counts as: "<x" just below x, ">x" just above x (knowledge.md 4.2)."""
+    """The number a result counts as: "<x" just below x, ">x" just above x (clinical specification 4.2)."""
     if result.comparator == "<":
         return result.value - _NUDGE
     if result.comparator == ">":
@@ -91,7 +91,7 @@ class Record:
         return (self.at - moment).total_seconds() / _SECONDS
 
     def within(self, moment: datetime | None, days: float) -> bool:
-        """Whether a moment is known and at most so many days ago (inclusive, knowledge.md 0.3)."""
+        """Whether a moment is known and at most so many days ago (inclusive, clinical specification 0.3)."""
         return moment is not None and self.age_days(moment) <= days + EPSILON
 
     def latest(self, key: str, days: float | None = None) -> Result | None:
@@ -127,5 +127,5 @@ def unique(sources: Iterable[Source | None]) -> tuple[Source, ...]:
 
 
 def same_day_or_later(moment: datetime, start: datetime) -> bool:
-    """Whether a moment is not before a start; the same calendar day counts (knowledge.md 3.11, 9.9)."""
+    """Whether a moment is not before a start; the same calendar day counts (clinical specification 3.11, 9.9)."""
     return moment.date() >= start.date() or moment >= start

@@ -351,7 +351,7 @@ def _vital(key: str, lab: Lab) -> Fact:
 
 
 def slco1b1_function(record: Record) -> tuple[str, Result] | None:
-    """The newest SLCO1B1 phenotype that can be read: poor, decreased or normal, with its result (knowledge.md 2.27)."""
+    """The newest SLCO1B1 phenotype that can be read: poor, decreased or normal, with its result (clinical specification 2.27)."""
     for result in record.results.get("slco1b1", ()):
         text = result.text.lower()
         for function, words in (

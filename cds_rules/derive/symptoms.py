@@ -47,7 +47,7 @@ _AS_SYMPTOMS = ("torsades", "ventricular-arrhythmia")
 
 
 def is_true_muscle_cramp(key: str, site: str | None, muscle_specific: bool) -> bool:
-    """Whether a cramp record speaks of a skeletal muscle (knowledge.md 3.11).
+    """Whether a cramp record speaks of a skeletal muscle (clinical specification 3.11).
 
     >>> is_true_muscle_cramp("muscle-cramp", "calf", False), is_true_muscle_cramp("muscle-cramp", "abdomen", True)
     (True, False)
@@ -191,7 +191,7 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Toxicity:
-    """Signs that fit magnesium excess, one a key, specific ones first (knowledge.md 3.10)."""
+    """Signs that fit magnesium excess, one a key, specific ones first (clinical specification 3.10)."""
 
     signs: tuple[Sign, ...]
 
@@ -260,14 +260,14 @@ def toxicity(record: Record, patient: Patient) -> Toxicity:
 
 
 def level_measured(record: Record, signs: Toxicity) -> bool:
-    """Whether a magnesium is on file that is at most as old as the oldest sign, or one day (knowledge.md 2.2)."""
+    """Whether a magnesium is on file that is at most as old as the oldest sign, or one day (clinical specification 2.2)."""
     latest = record.latest("magnesium")
     return latest is not None and record.within(latest.at, max(signs.oldest_sign_days or 0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """Which way the findings of 30 days point (DIR, knowledge.md 3.11). For display; it never triggers a card."""
+    """Which way the findings of 30 days point (DIR, clinical specification 3.11). For display; it never triggers a card."""
 
     excess: tuple[str, ...]
     deficiency: tuple[str, ...]

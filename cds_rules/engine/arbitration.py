@@ -1,4 +1,4 @@
-"""Which findings are shown: one card a group, removals between groups, comfort care (knowledge.md 0.6, 0.7).
+"""Which findings are shown: one card a group, removals between groups, comfort care (clinical specification 0.6, 0.7).
 
 A finding is taken away only by one of equal or higher severity, and is then named on the card that stays.
 Flows in: a `Verdict`. Flows out: the findings that stay, most urgent first, and the final outcome of each rule.

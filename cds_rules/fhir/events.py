@@ -1,7 +1,7 @@
 """What happened or was agreed on: Procedures, Encounters, CarePlans and Consents.
 
 Decoded resources flow in; `Event`s (dialysis, transplant, delivery), the problem comfort-care, or reasons flow into the
-`Reader`. Rules: knowledge.md 3.1, 3.11, 9.14.
+`Reader`. Rules: clinical specification 3.1, 3.11, 9.14.
 Floor: fhir.
 """
 
@@ -17,7 +17,7 @@ from cds_rules.fhir.wire import Spoken, many, spoken
 from cds_rules.vocabulary.chart import Event, Problem, Source
 
 PREGNANCY_DAYS = 300
-"""How long a pregnancy status counts (knowledge.md 9.14)."""
+"""How long a pregnancy status counts (clinical specification 9.14)."""
 _RUNNING = frozenset(("in-progress", "arrived", "triaged", "onleave", "on-hold", "discharged"))
 
 

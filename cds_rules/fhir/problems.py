@@ -1,6 +1,6 @@
 """Conditions: problems that count and symptoms that were recorded as conditions.
 
-A decoded Condition flows in; `Problem`s, `Symptom`s or reasons flow into the `Reader`. Rules: knowledge.md 4.3, 9.12 to 9.14.
+A decoded Condition flows in; `Problem`s, `Symptom`s or reasons flow into the `Reader`. Rules: clinical specification 4.3, 9.12 to 9.14.
 Floor: fhir.
 """
 

@@ -20,7 +20,7 @@ from cds_rules.vocabulary.chart import Event, Order, Problem, Result, Symptom, U
 from cds_rules.vocabulary.clock import parse_moment
 
 TOLERANCE = timedelta(minutes=5)
-"""How far in the future a date may lie before it makes its resource unusable (knowledge.md 4.2)."""
+"""How far in the future a date may lie before it makes its resource unusable (clinical specification 4.2)."""
 
 
 # A client that calls on every change of an order sends the same dates each time.

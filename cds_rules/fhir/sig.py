@@ -2,7 +2,7 @@
 
 A small grammar of separate findings: a dose, a frequency, as-needed, once, a rate, a ceiling. Each is looked for by itself;
 two findings of one kind that differ leave that part unknown, and words that announce a change of dose ("then", "taper")
-leave everything but as-needed unknown (knowledge.md 9.16). Text flows in, `Dosage` flows out.
+leave everything but as-needed unknown (clinical specification 9.16). Text flows in, `Dosage` flows out.
 Floor: fhir.
 """
 

@@ -1,4 +1,4 @@
-"""From a product to the medication classes of knowledge.md 5.1 in one order: route, reason, form and amount decide.
+"""From a product to the medication classes of clinical specification 5.1 in one order: route, reason, form and amount decide.
 
 Floor: knowledge.
 """
@@ -26,7 +26,7 @@ _INJECTED = frozenset(
         "iron-sucrose-iv",
     }
 )
-"""Classes that mean the injected drug only (knowledge.md 5.1)."""
+"""Classes that mean the injected drug only (clinical specification 5.1)."""
 _ANY_ROUTE = frozenset({"beta2-agonist"})
 _BY_MOUTH = frozenset({"oral-bisphosphonate"})
 _QT_ONLY_INJECTED = frozenset({"ondansetron"})
@@ -132,7 +132,7 @@ def classes(
         label: what the record calls the product.
 
     Source:
-        knowledge.md 5.1, 9.3, 9.11. A magnesium product has exactly one mg- class; a reason decides before the usual
+        clinical specification 5.1, 9.3, 9.11. A magnesium product has exactly one mg- class; a reason decides before the usual
         class, and the amount (240 mL of citrate solution in a day) before the reason.
     """
     where = route or product.route

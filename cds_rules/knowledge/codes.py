@@ -63,7 +63,7 @@ def system_name(uri: str) -> str:
 class Codes(Generic[M]):
     """Meanings of codes. ICD-10 and ATC rows hold for every code below them; a key "!k" takes k away again.
 
-    Rows of ICD-10 hold for all its national editions, rows of ICD-10-CM for that edition alone (knowledge.md 9.12).
+    Rows of ICD-10 hold for all its national editions, rows of ICD-10-CM for that edition alone (clinical specification 9.12).
     """
 
     def __init__(

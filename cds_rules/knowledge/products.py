@@ -302,7 +302,7 @@ class Products:
         route = coded.route or text.route
         settled = mine or other
         if set(text.ingredients) == {"magnesium hydroxide"} and text.dose_form:
-            settled = other  # liquid or tablet decides (knowledge.md 9.11), not the group it is filed under
+            settled = other  # liquid or tablet decides (clinical specification 9.11), not the group it is filed under
         elif mine == "mg-iv" and other and text.route in ("oral", "topical"):
             settled, route = other, text.route
         elif other and not atc and coded.magnesium is not None:

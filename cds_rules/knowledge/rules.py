@@ -119,7 +119,7 @@ ANY_CITED = "any-cited"
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """An offer on the card, by a building block of knowledge.md 0.9.
+    """An offer on the card, by a building block of clinical specification 0.9.
 
     offer: stop, delete, revise, or order-<test>. classes: which medications a stop, delete or revise is about.
     """
@@ -144,7 +144,7 @@ class CardText:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What stands behind a number or a claim: grade A, B or C (knowledge.md 0.10) and where to read it."""
+    """What stands behind a number or a claim: grade A, B or C (clinical specification 0.10) and where to read it."""
 
     supports: str
     grade: Literal["A", "B", "C"]
@@ -213,7 +213,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A card of `by` takes away the cards of `removes` that are not more severe (knowledge.md 0.6)."""
+    """A card of `by` takes away the cards of `removes` that are not more severe (clinical specification 0.6)."""
 
     by: frozenset[str]
     removes: frozenset[str]

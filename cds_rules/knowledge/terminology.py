@@ -1,4 +1,4 @@
-"""What codes and names mean: codings and texts of the record -> keys of knowledge.md section 5.
+"""What codes and names mean: codings and texts of the record -> keys of clinical specification section 5.
 
 Built once at start-up from the rows of the packs' CSV files (`valuesets/` and `tables/`); afterwards every question is a
 dictionary look-up or one precompiled pattern, and answers to equal questions are remembered in bounded caches.
@@ -27,9 +27,9 @@ M = TypeVar("M")
 
 _REMEMBERED = 8192
 _REFINED = {"ckd-3-unspecified": ("ckd-3a", "ckd-3b"), "ventricular-arrhythmia": ("torsades",)}
-"""Codes that are too coarse in some ICD-10 editions and the keys a text may put in their place (knowledge.md 9.12)."""
+"""Codes that are too coarse in some ICD-10 editions and the keys a text may put in their place (clinical specification 9.12)."""
 _ADDED = {"ckd-5": "dialysis"}
-"""What a text may add to a coded key: end stage disease "on dialysis" (knowledge.md 5.3)."""
+"""What a text may add to a coded key: end stage disease "on dialysis" (clinical specification 5.3)."""
 _NOT_BLOOD = Phrases(
     (word, word)
     for word in (
@@ -174,11 +174,11 @@ class Terminology:
         return self._units.canonical(key)
 
     def plausible(self, key: str, value: float) -> bool:
-        """Whether a living patient can have this value (canonical unit, knowledge.md 4.2)."""
+        """Whether a living patient can have this value (canonical unit, clinical specification 4.2)."""
         return self._units.plausible(key, value)
 
     def problems(self, codings: Sequence[Coding], text: str) -> tuple[str, ...]:
-        """Condition keys of 5.3; reviewed whole phrases of a text only when no code is usable (knowledge.md 9.13)."""
+        """Condition keys of 5.3; reviewed whole phrases of a text only when no code is usable (clinical specification 9.13)."""
         return self._problems(tuple(codings), text)
 
     def symptoms(self, codings: Sequence[Coding], text: str) -> tuple[SymptomMatch, ...]:

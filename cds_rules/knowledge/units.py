@@ -1,4 +1,4 @@
-"""Units of measured values: spellings as they occur, and factors into the canonical unit of each key (knowledge.md 3.4).
+"""Units of measured values: spellings as they occur, and factors into the canonical unit of each key (clinical specification 3.4).
 
 Flows in: rows of `units`, `unit_conversions` and `plausible`. Flows out: `Units`. Floor: knowledge.
 """

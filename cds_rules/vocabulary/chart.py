@@ -1,6 +1,6 @@
 """What was read from a patient's record: typed statements, each with its source.
 
-`fhir` fills a `Chart`; `derive` turns it into `Fact`s. Values are in the canonical unit of their key (knowledge.md 3.4),
+`fhir` fills a `Chart`; `derive` turns it into `Fact`s. Values are in the canonical unit of their key (clinical specification 3.4),
 text that came from the record is as it stands there (escaping is the business of `cards`). None means "not known".
 Floor: vocabulary.
 """
@@ -81,7 +81,7 @@ class Subject:
 class Result:
     """One usable measured value: laboratory, vital sign, body measure, ECG interval or coded finding.
 
-    key: knowledge.md 5.2 (creatinine, egfr_reported, magnesium, potassium, ..., sbp, hr, rr, weight, height, slco1b1).
+    key: clinical specification 5.2 (creatinine, egfr_reported, magnesium, potassium, ..., sbp, hr, rr, weight, height, slco1b1).
     value: canonical unit of the key; a comparator is kept beside it ("<", "<=", ">", ">=", or "").
     low, high: the observation's own reference range in the canonical unit. method: "CKD-EPI 2021", "MDRD", ... or "".
     correction: rank of status for ties, higher wins (corrected 2, amended 1, final 0). text: for coded findings.
@@ -146,7 +146,7 @@ class Product:
 class MagnesiumContent:
     """Elemental magnesium of a product. Units: mg per `per` ("unit" or "mL"); None when not known.
 
-    basis: "salt" (strength is the salt's weight), "elemental", "ambiguous" (see knowledge.md 9.10: `elemental_mg` is the
+    basis: "salt" (strength is the salt's weight), "elemental", "ambiguous" (see clinical specification 9.10: `elemental_mg` is the
     salt reading, `upper_mg` the other), or "unknown". salt: "magnesium oxide", ... or "" . strength_mg: as labelled.
     """
 
@@ -160,10 +160,10 @@ class MagnesiumContent:
 
 @dataclass(frozen=True, slots=True)
 class Medication:
-    """One medication of the record or one drafted order, after status, date and de-duplication rules (knowledge.md 4.1).
+    """One medication of the record or one drafted order, after status, date and de-duplication rules (clinical specification 4.1).
 
     state: "active"; "stopped" (stopped or completed, with `stop` when known); "draft" (this hook's drafts only).
-    classes: keys of knowledge.md 5.1, already adapted to route and reason. route: oral, iv, im, rectal, topical, inhaled,
+    classes: keys of clinical specification 5.1, already adapted to route and reason. route: oral, iv, im, rectal, topical, inhaled,
     ophthalmic, otic, nasal, subcutaneous, other; None when unknown. start: earliest start, see 4.1. reasons: cramps,
     constipation, dyspepsia, bowel-cleansing, hyperphosphatemia, preeclampsia, eclampsia, fetal-neuroprotection,
     preterm-labour, torsades, hypomagnesemia, malaria, babesiosis, general-health, other. selected: a draft that the hook
@@ -195,7 +195,7 @@ class Medication:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One condition of the record that counts, by key of knowledge.md 5.3; one code may give several problems.
+    """One condition of the record that counts, by key of clinical specification 5.3; one code may give several problems.
 
     active: clinicalStatus active, recurrence, relapse or absent. confirmed: False for unconfirmed, provisional and
     differential (never the sole ground of a critical card). recorded, onset: None when not known ("long ago").
@@ -212,11 +212,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """One reported symptom or sign by key of knowledge.md 5.4.
+    """One reported symptom or sign by key of clinical specification 5.4.
 
     site: leg, calf, foot, toe, thigh, hip, buttock, arm, hand, shoulder, upper-arm, back, generalized, muscle, abdomen,
     stomach, pelvis, uterus, menstrual, chest, other; None when not said. side: left, right, bilateral. timing: nocturnal,
-    exertional, dialysis, menstrual. muscle_specific: the code itself says muscle cramp (knowledge.md 3.11).
+    exertional, dialysis, menstrual. muscle_specific: the code itself says muscle cramp (clinical specification 3.11).
     """
 
     key: str

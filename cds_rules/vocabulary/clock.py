@@ -17,7 +17,7 @@ _NOON = time(12, 0)
 def parse_moment(text: str, zone: tzinfo = UTC) -> datetime | None:
     """Read a FHIR date, dateTime or instant; None when it is none of them.
 
-    A date without time is 12:00 in `zone` (knowledge.md 9.9). A year or a year and month stand for their first day:
+    A date without time is 12:00 in `zone` (clinical specification 9.9). A year or a year and month stand for their first day:
     use `is_exact_day` where that is not good enough. A time without offset is read in `zone`.
 
     >>> parse_moment("2026-01-31").isoformat()

@@ -2,7 +2,7 @@
 
 A fact has a kind and fields. A field is text out of a fixed list, free text, a number or a truth value; None means
 "not known" and is never met nor not met. Numbers are finite and quantized, so that comparing them plainly is comparing
-with the tolerance of knowledge.md 0.3 and both matchers read the same number.
+with the tolerance of clinical specification 0.3 and both matchers read the same number.
 `KINDS` is the contract between `derive` (fills facts), rule files (name facts) and both matchers.
 Floor: vocabulary.
 """
@@ -135,13 +135,13 @@ KINDS: Mapping[str, Kind] = {
             "sex": _text("administrative sex", "male", "female"),
             "pregnant": _flag("pregnant now"),
             "postpartum": _flag("delivered within 42 days"),
-            "comfort_care": _flag("comfort, hospice or palliative-only care (knowledge.md 3.11)"),
-            "torsades": _flag("torsades_active: recorded within 7 days (knowledge.md 3.11)"),
+            "comfort_care": _flag("comfort, hospice or palliative-only care (clinical specification 3.11)"),
+            "torsades": _flag("torsades_active: recorded within 7 days (clinical specification 3.11)"),
         },
         ("patient", "conditions"),
     ),
     "kidney": Kind(
-        "Kidney function (knowledge.md 3.1, 3.3); exactly one.",
+        "Kidney function (clinical specification 3.1, 3.3); exactly one.",
         {
             "tier": _text("worst applicable tier", *TIERS),
             "impaired": _flag("tier is G3b, G4, G5, AKI or DIALYSIS"),
@@ -154,7 +154,7 @@ KINDS: Mapping[str, Kind] = {
         ("patient", "labs", "conditions", "procedures"),
     ),
     "magnesium": Kind(
-        "Magnesium products taken and drafted together (knowledge.md 3.9); exactly one.",
+        "Magnesium products taken and drafted together (clinical specification 3.9); exactly one.",
         {
             "focal_oral": _flag("FOCAL holds mg_oral"),
             "heavy": _flag("FOCAL mg_oral holds a laxative or antacid"),
@@ -185,7 +185,7 @@ KINDS: Mapping[str, Kind] = {
         ("medications", "conditions"),
     ),
     "toxicity": Kind(
-        "Signs that fit magnesium excess (knowledge.md 3.10); exactly one.",
+        "Signs that fit magnesium excess (clinical specification 3.10); exactly one.",
         {
             "present": _flag("toxicity_present"),
             "specific_major": _flag("at least one specific major sign"),
@@ -237,14 +237,14 @@ KINDS: Mapping[str, Kind] = {
         ("patient", "labs", "vitals"),
     ),
     "slco1b1": Kind(
-        "The SLCO1B1 phenotype on file (knowledge.md 2.27), of any age; the newest that can be read.",
+        "The SLCO1B1 phenotype on file (clinical specification 2.27), of any age; the newest that can be read.",
         {"function": _text("transporter function", "poor", "decreased", "normal")},
         ("labs",),
     ),
     "medication": Kind(
         "A medication of the record or a draft, one fact for each class it belongs to.",
         {
-            "class": _text("class of knowledge.md 5.1"),
+            "class": _text("class of clinical specification 5.1"),
             "ingredient": _text("first ingredient"),
             "state": _text("active, stopped or draft", "active", "stopped", "draft"),
             "focal": _flag("belongs to FOCAL"),
@@ -268,7 +268,7 @@ KINDS: Mapping[str, Kind] = {
     "magnesium-product": Kind(
         "A magnesium product of `magnesium`: in BOTH, or stopped within 3 days; one fact each.",
         {
-            "class": _text("class of knowledge.md 5.1"),
+            "class": _text("class of clinical specification 5.1"),
             "oral": _flag("mg_oral: an oral class with at least 50 mg a day or an unknown amount"),
             "heavy": _flag("mg_oral that is a laxative or antacid"),
             "state": _text("active, stopped or draft", "active", "stopped", "draft"),
@@ -294,7 +294,7 @@ KINDS: Mapping[str, Kind] = {
         ("medications",),
     ),
     "condition": Kind(
-        "An active condition that counts (knowledge.md 4.3).",
+        "An active condition that counts (clinical specification 4.3).",
         {
             "key": _text("condition key of 5.3"),
             "age_days": _number("days since it was recorded or began, whichever is later; none: long ago", "d"),
@@ -303,7 +303,7 @@ KINDS: Mapping[str, Kind] = {
         ("conditions",),
     ),
     "symptom": Kind(
-        "A reported symptom or sign (knowledge.md 5.4, 3.11).",
+        "A reported symptom or sign (clinical specification 5.4, 3.11).",
         {
             "key": _text("symptom key of 5.4"),
             "age_days": _number("days since it was last recorded", "d"),

@@ -9,7 +9,7 @@ import math
 
 
 def half_up(number: float) -> int:
-    """Round half up to a whole number, absorbing 1e-9 of noise (knowledge.md 0.3, 3.1).
+    """Round half up to a whole number, absorbing 1e-9 of noise (clinical specification 0.3, 3.1).
 
     >>> half_up(29.5), half_up(29.499999), half_up(14.4)
     (30, 29, 14)

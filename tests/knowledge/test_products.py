@@ -14,7 +14,7 @@ from cds_rules.vocabulary.chart import Dosage, Product
 from tests.knowledge.tables import ATC, NDC, RXNORM, tables, terminology
 from tests.shared import SHARED, needs_shared
 
-CLASSES = {  # knowledge.md 5.1: class -> (a name, an RxNorm code, ATC codes below the groups it gives)
+CLASSES = {  # clinical specification 5.1: class -> (a name, an RxNorm code, ATC codes below the groups it gives)
     "mg-oral-supplement": ("Magnesium oxide 400 mg tablet", "198741", "A12CC10 A12CC"),
     "mg-laxative": ("Milk of Magnesia", "253017", "A06AD01 A06AD02 A06AD03 A06AD04 A06AD19"),
     "mg-antacid": ("Maalox", "307747", "A02AA05 A02AD01"),

@@ -226,12 +226,12 @@ def _in_another_unit(lab: Json, factors: Mapping[str, list[tuple[str, float]]], 
 
 
 STATED = {
-    "magnesium within range since the product was started": "knowledge.md 2.7 to 2.9: a level in range under treatment "
+    "magnesium within range since the product was started": "clinical specification 2.7 to 2.9: a level in range under treatment "
     "silences the card; at a lower, deficient level the same order keeps an info or warning",
-    "dialysis-managed": "knowledge.md 2.7, as above",
-    "on dialysis, up to 3.6 mg/dL": "knowledge.md 2.1: usual on dialysis, not a finding",
-    "proven magnesium deficiency": "knowledge.md 2.9, 2.10: treating a deficiency is meant; other tiers soften only",
-    "Gitelman or Bartter": "knowledge.md 2.10: high doses are meant; the next tier is a limit for everyone",
+    "dialysis-managed": "clinical specification 2.7, as above",
+    "on dialysis, up to 3.6 mg/dL": "clinical specification 2.1: usual on dialysis, not a finding",
+    "proven magnesium deficiency": "clinical specification 2.9, 2.10: treating a deficiency is meant; other tiers soften only",
+    "Gitelman or Bartter": "clinical specification 2.10: high doses are meant; the next tier is a limit for everyone",
 }
 """What a suppression of the specification begins with -> why a worse value may end in it."""
 
@@ -287,7 +287,7 @@ def higher_magnesium_is_never_less_urgent(trial: Trial) -> str | None:
 
 def lower_egfr_is_never_less_urgent(trial: Trial) -> str | None:
     labs = trial.patient.labs("egfr_reported")
-    # knowledge.md 3: an eGFR older than a year does not reassure (UNKNOWN, which warns), yet a bad one still counts (G3b)
+    # clinical specification 3: an eGFR older than a year does not reassure (UNKNOWN, which warns), yet a bad one still counts (G3b)
     if not labs or trial.answer.derived.kidney.tier == "UNKNOWN":
         return None
     return _never_lower(trial, ("magnesium-excess",), trial.patient.exchange(_raised(labs, 0.6)), "lower eGFR")
@@ -306,11 +306,11 @@ OPPOSED = (
     ("hypermagnesemia-lab", "hypomagnesemia-lab", ""),
     ("hypermagnesemia-lab", "hypomagnesemia-suspected", ""),
     ("mg-toxicity-suspected", "hypomagnesemia-suspected", "check magnesium now"),
-    # a low value from before the signs: knowledge.md 2.2 and 2.16 both speak, and the second must not say replace
+    # a low value from before the signs: clinical specification 2.2 and 2.16 both speak, and the second must not say replace
     ("mg-toxicity-suspected", "hypomagnesemia-lab", "repeat the level before any replacement"),
-    # knowledge.md 2.19 asks for a level of 7 days where 2.1 looks back 14 or 90: both ask for a new level, neither gives any
+    # clinical specification 2.19 asks for a level of 7 days where 2.1 looks back 14 or 90: both ask for a new level, neither gives any
     ("hypermagnesemia-lab", "refractory-hypok-hypoca", "Order serum magnesium"),
-    # knowledge.md 2.20: in torsades magnesium is first-line whatever the level; without torsades only a level is asked for
+    # clinical specification 2.20: in torsades magnesium is first-line whatever the level; without torsades only a level is asked for
     ("hypermagnesemia-lab", "qt-torsades-magnesium", "whatever the level"),
 )
 """Rules of which one says too much and the other too little of the same; and what the cards must then say, "" when they
@@ -331,7 +331,7 @@ def no_two_cards_contradict_each_other(trial: Trial) -> str | None:
                 if (change := _change(action)) is not None:
                     offered.setdefault(change[0], set()).add(change[1])
         for reference, changes in offered.items():
-            if len(changes) == 1:  # one card may offer both, lower or delete (knowledge.md 2.9), as alternatives
+            if len(changes) == 1:  # one card may offer both, lower or delete (clinical specification 2.9), as alternatives
                 done.setdefault(reference, set()).update(changes)
     clashes = [reference for reference, changes in done.items() if len(changes) > 1]
     return f"{clashes} are both ended and kept: {dict(found)}" if clashes else None
