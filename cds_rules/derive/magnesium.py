@@ -49,7 +49,7 @@ FRACTIONS = {
     "magnesium-salicylate-tetrahydrate": 0.0656,
     "magnesium-glycerophosphate": 0.1251,
 }
-"""Elemental fraction of the weight of a salt (knowledge.md 3.9), in the hydrate that is usual in products."""
+"""Elemental fraction of the weight of a salt (clinical specification 3.9), in the hydrate that is usual in products."""
 
 ORAL = ("mg-laxative", "mg-antacid", "mg-binder", "mg-oral-supplement")
 HEAVY = frozenset({"mg-laxative", "mg-antacid"})
@@ -67,7 +67,7 @@ def elemental_mg(salt: str, amount_mg: float) -> float:
         KeyError: the salt is not known.
 
     Source:
-        Molar masses; knowledge.md 3.9.
+        Molar masses; clinical specification 3.9.
 
     >>> round(elemental_mg("magnesium-oxide", 400), 1)
     241.2
@@ -79,7 +79,7 @@ def elemental_mg_per_day(salt: str, dose_mg: float, doses_per_day: float) -> flo
     """Elemental magnesium a day of a salt, in mg, not rounded.
 
     Source:
-        knowledge.md 3.9; NIH Office of Dietary Supplements, Magnesium fact sheet.
+        clinical specification 3.9; NIH Office of Dietary Supplements, Magnesium fact sheet.
 
     >>> round(elemental_mg_per_day("magnesium-oxide", 400, 2))
     482
@@ -420,7 +420,7 @@ def _product(drug: Drug) -> Product | None:
 
 
 def magnesium(medications: Iterable[Drug], patient: Patient) -> Magnesium:
-    """Add up the magnesium of all medications (knowledge.md 3.9, 3.11)."""
+    """Add up the magnesium of all medications (clinical specification 3.9, 3.11)."""
     products = tuple(
         product
         for drug in medications

@@ -1,7 +1,7 @@
 """Medications of the record and drafts: what counts, since when, how much, and which records are one and the same.
 
 Decoded MedicationRequests, Statements, Dispenses and Administrations flow in one by one (`read_*`), `settled` gives the
-`Medication`s after the rules of knowledge.md 4.1 that need all of them: runs, dose increases, de-duplication.
+`Medication`s after the rules of clinical specification 4.1 that need all of them: runs, dose increases, de-duplication.
 Floor: fhir.
 """
 
@@ -162,7 +162,7 @@ def read_request(
 def _request_state(
     reader: Reader, status: str, end: datetime | None, updated: datetime | None
 ) -> tuple[State, datetime | None]:
-    """Whether an order holds at the evaluation, and when it stopped (knowledge.md 4.1, 9.14).
+    """Whether an order holds at the evaluation, and when it stopped (clinical specification 4.1, 9.14).
 
     An order whose own end lies ahead and that was closed later than the evaluation, or nobody knows when, was still running
     at it: so a record is read at an instant of its past.

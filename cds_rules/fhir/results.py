@@ -1,6 +1,6 @@
 """Observations: measured values, coded findings, reported symptoms and pregnancy status.
 
-A decoded Observation flows in; `Result`s, `Symptom`s, `Problem`s or reasons flow into the `Reader`. Rules: knowledge.md 4.2.
+A decoded Observation flows in; `Result`s, `Symptom`s, `Problem`s or reasons flow into the `Reader`. Rules: clinical specification 4.2.
 Floor: fhir.
 """
 
@@ -18,7 +18,7 @@ from cds_rules.vocabulary.chart import Problem, Result, Source
 CORRECTIONS = {"final": 0, "amended": 1, "corrected": 2}
 _COMPARATORS = frozenset(("<", "<=", ">", ">="))
 PREGNANCY_STATUS = "pregnancy_status"
-"""The key of the value set of pregnancy status codes (knowledge.md 9.14)."""
+"""The key of the value set of pregnancy status codes (clinical specification 9.14)."""
 _PREGNANT = frozenset(("77386006", "LA15173-0"))
 _TEXT_VALUE = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*(\d{1,7}(?:\.\d{1,6})?)\s*([A-Za-zµμ%][^\s]{0,24})?\s*\Z")
 _SIGNS = {"≤": "<=", "≥": ">="}

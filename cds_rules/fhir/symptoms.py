@@ -1,6 +1,6 @@
 """Reported symptoms and signs: from an Observation with a coded or true value, or from a Condition.
 
-Matches of the terminology and body sites flow in, `Symptom`s flow into the `Reader`. Rules: knowledge.md 3.11, 5.4, 9.14.
+Matches of the terminology and body sites flow in, `Symptom`s flow into the `Reader`. Rules: clinical specification 3.11, 5.4, 9.14.
 Floor: fhir.
 """
 
@@ -23,7 +23,7 @@ _YES = frozenset(("373066001", "52101004", "LA33-6", "LA9633-4", "POS", "Y", "ye
 _NO = frozenset(("373067005", "2667000", "260385009", "LA32-8", "LA9634-2", "NEG", "N", "no", "false"))
 _NO_WORDS = re.compile(r"\s*(?:no|none|not|never|absent|negative|denie[sd]|false|n)\b", re.IGNORECASE)
 _FINDINGS_BY_OBSERVATION = frozenset(("myoglobinuria",))
-"""Problem keys that an Observation alone can state (knowledge.md 9.2)."""
+"""Problem keys that an Observation alone can state (clinical specification 9.2)."""
 _NONE: frozenset[str] = frozenset()
 
 
