@@ -91,9 +91,9 @@ def request(size: int, vignette: Json = TALKING, resources: int = RESOURCES) -> 
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def sized(size: int) -> bytes:
+def sized(size: int, vignette: Json = TALKING) -> bytes:
     """A request whose number of resources grows with its size, as real charts do."""
-    return request(size, resources=max(4, size * RESOURCES // 50_000))
+    return request(size, vignette, resources=max(4, size * RESOURCES // 50_000))
 
 
 def huge(size: int) -> bytes:
