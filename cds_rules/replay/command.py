@@ -1,8 +1,8 @@
 """`cds-rules replay`: plan, evaluate, and tell, from the words of the command line to its exit code.
 
 Exit codes: 0 done (inputs that were skipped are listed and do not change it); 1 a difference from expected cards, or with
---strict a resource that full FHIR validation refuses; 2 wrong usage, or nothing could be judged; 3 an evaluation failed
-through an error of this program. Floor: edge.
+--strict a resource that full FHIR validation refuses; 2 wrong usage, nothing could be judged, or --expect expects nothing of
+what was replayed; 3 an evaluation failed through an error of this program. Floor: edge.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ def run(asked: Asked) -> int:
     summary, report, differences = Summary(), Report() if asked.report else None, list[Difference]()
     with ExitStack() as stack:
         spool = Path(stack.enter_context(TemporaryDirectory(prefix="cds-rules-")))
+        knowledge = load_packs(options.packs, options.folders)
+        if options.hook not in (served := knowledge.judge.hooks()):
+            raise BadInput(f"no rule is made for {options.hook}; one of {', '.join(served)} belongs there", "--hook")
         output = None
         if asked.json is not None:
-            output = (
-                sys.stdout.buffer if str(asked.json) == "-" else stack.enter_context(_writable(asked.json).open("wb"))
-            )
-        knowledge = load_packs(options.packs, options.folders)
+            output = sys.stdout.buffer if str(asked.json) == "-" else stack.enter_context(asked.json.open("wb"))
         gc.collect()
         gc.freeze()  # rules and tables stay; the collector need not walk them for every patient
         begun = time.perf_counter()
@@ -110,6 +110,8 @@ def run(asked: Asked) -> int:
             screen.say(f"All cards are as expected ({len(expectations.used)} expectations).")
     if report is not None and asked.report is not None:
         report.write(asked.report, summary, _about_run(asked, options, now), differences)
+    if expectations is not None and not expectations.used and not differences:
+        return UNUSABLE
     return _code(summary, differences, screen, options)
 
 
@@ -128,8 +130,9 @@ def _options(asked: Asked) -> Options:
     for path in asked.paths:
         if not path.exists():
             raise BadInput(f"{path}: no such file or folder")
-    if asked.report is not None:
-        _writable(asked.report)
+    for written in (asked.report, asked.json):
+        if written is not None and str(written) != "-":
+            _check_writable(written, asked.paths)
     return Options(hook, when, asked.strict, None, asked.pack)
 
 
@@ -139,10 +142,16 @@ def _jobs(tasks: int) -> int:
     return processors if tasks >= _MANY else 1
 
 
-def _writable(path: Path) -> Path:
+def _check_writable(path: Path, records: Sequence[Path]) -> None:
+    """Refuse what cannot be written, and what is to be read: a slip must not cost a patient's record."""
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise BadInput(f"{path} cannot be written; a file in a folder that exists belongs there")
-    return path
+    if any(path.resolve() == record.resolve() or _is_read(path, record) for record in records):
+        raise BadInput(f"{path} is among what is replayed and is not overwritten; a file elsewhere belongs there")
+
+
+def _is_read(path: Path, folder: Path) -> bool:
+    return path.suffix.lower() in (".json", ".ndjson", ".gz") and folder.resolve() in path.resolve().parents
 
 
 def _about_run(asked: Asked, options: Options, now: datetime) -> dict[str, str]:

@@ -187,8 +187,9 @@ def work(knowledge: Knowledge, task: Task, options: Options, now: datetime) -> D
                 )
             )
     for origin, body in loaded.requests:
-        done.records += 1
+        before = len(done.results)
         _judge(done, origin, lambda o=origin, b=body: _of_request(knowledge, o, b, options, now))
+        done.records += len(done.results) - before  # a request that is refused is no patient
     return done
 
 

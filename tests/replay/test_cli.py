@@ -34,6 +34,8 @@ def test_help_names_the_commands_and_exit_codes() -> None:
         (["--hook", "patient-view", "--at", "each-order"], "order-sign or order-select belongs there"),
         (["--expect", "nowhere"], "a folder of expected cards belongs there"),
         (["--report", "/nowhere/at/all.html"], "cannot be written"),
+        (["--hook", "encounter-start"], "--hook: no rule is made for encounter-start"),
+        (["--expect", "."], "expects nothing of what was replayed"),
         (["nowhere.json"], "nowhere.json: no such file or folder"),
         (["--jobs", "-1"], "--jobs"),
         (["--frobnicate"], "No such option"),
@@ -57,3 +59,14 @@ def test_several_processes_give_what_one_gives(tmp_path: Path) -> None:
     assert (one.returncode, two.returncode) == (0, 0)
     assert one.stdout == two.stdout
     assert len(one.stdout.splitlines()) == 5
+
+
+@pytest.mark.parametrize("word", ["--json", "--report"])
+def test_a_record_is_never_overwritten(tmp_path: Path, word: str) -> None:
+    record = write(tmp_path / "in/a.json", bundle(patient(), lab()))
+    before = record.read_bytes()
+    for read, written in ((record, record), (tmp_path / "in", record), (tmp_path / "in", tmp_path / "in/out.ndjson")):
+        done = cds_rules("replay", str(read), word, str(written))
+        assert done.returncode == 2
+        assert "is among what is replayed" in done.stderr
+    assert record.read_bytes() == before

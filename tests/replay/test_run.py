@@ -210,3 +210,9 @@ class TestCommand:
         page = (tmp_path / "out.html").read_text()
         assert "No patient has a card." in page
         assert "Patient/quiet" in page
+
+
+def test_a_refused_request_is_no_patient(knowledge: Knowledge, tmp_path: Path, spool: Path) -> None:
+    refused = {"hook": "order-dispatch", "hookInstance": "1", "context": {"patientId": "p"}}
+    (done,) = evaluated(knowledge, write(tmp_path / "r.json", refused), spool=spool)
+    assert (done.records, len(done.problems)) == (0, 1)
