@@ -331,7 +331,9 @@ def no_two_cards_contradict_each_other(trial: Trial) -> str | None:
                 if (change := _change(action)) is not None:
                     offered.setdefault(change[0], set()).add(change[1])
         for reference, changes in offered.items():
-            if len(changes) == 1:  # one card may offer both, lower or delete (clinical specification 2.9), as alternatives
+            if (
+                len(changes) == 1
+            ):  # one card may offer both, lower or delete (clinical specification 2.9), as alternatives
                 done.setdefault(reference, set()).update(changes)
     clashes = [reference for reference, changes in done.items() if len(changes) > 1]
     return f"{clashes} are both ended and kept: {dict(found)}" if clashes else None
