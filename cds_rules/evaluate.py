@@ -14,7 +14,7 @@ from typing import Any
 
 from cds_rules.cards.cards import Scene, cards
 from cds_rules.cards.texts import Texts, compile_texts
-from cds_rules.cards.views import views
+from cds_rules.cards.views import views, vocabulary
 from cds_rules.derive import Derived, derive
 from cds_rules.engine.arbitration import Policy, arbitrate
 from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
@@ -103,7 +103,7 @@ def build(packs: Sequence[Pack], version: str) -> Knowledge:
             [removal for pack in packs for removal in pack.removals],
             next((pack.comfort_care for pack in packs if pack.comfort_care), None),
         ),
-        texts=compile_texts(rules),
+        texts=compile_texts(rules, vocabulary()),
         fingerprint=_fingerprint(packs, tables, version),
     )
 

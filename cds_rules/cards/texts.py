@@ -9,14 +9,15 @@ Floor: cards.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template, TemplateError, pass_context
+from jinja2 import Environment, StrictUndefined, Template, TemplateError, nodes, pass_context
 from jinja2.runtime import Context
 
+from cds_rules.knowledge.files import near
 from cds_rules.knowledge.rules import Pattern, Rule, patterns
 from cds_rules.vocabulary.errors import Mistake, PackError
 from cds_rules.vocabulary.quantities import age, plain
@@ -108,6 +109,7 @@ def _environment(finalize: Any) -> Environment:
     environment = Environment(
         undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=False
     )  # Markdown: `finalize` escapes every value
+    del environment.filters["attr"]  # reaches past `_strangers`
     environment.filters.update(age=_age, n=_number, short=_short, day=_day, list=_list, plain=cleaned)
     return environment
 
@@ -184,21 +186,63 @@ def _lines(block: str) -> list[str]:
     return [line.strip() for line in block.splitlines() if line.strip()]
 
 
-def compile_texts(rules: Iterable[Rule]) -> dict[str, Texts]:
+def _strangers(tree: nodes.Template, known: Mapping[str, Any] | None) -> Iterator[str]:
+    """What a text names and nothing stands behind, or what is not for texts."""
+    keys = [node.attr for node in tree.find_all(nodes.Getattr)]
+    keys += [str(getattr(node.arg, "value", "")) for node in tree.find_all(nodes.Getitem)]
+    for key in keys:
+        if key.startswith("_"):
+            yield f'"{key}": a name that begins with _ is not for texts'
+    used = [("filter", each.name, _PLAIN.filters) for each in tree.find_all(nodes.Filter)]
+    used += [("test", each.name, _PLAIN.tests) for each in tree.find_all(nodes.Test)]
+    yield from (f'unknown {kind} "{name}"{near(name, there)}' for kind, name, there in used if name not in there)
+    if known is None:
+        return
+    names = list(tree.find_all(nodes.Name))
+    own = {node.name for node in names if node.ctx != "load"}
+    for name in sorted({node.name for node in names} - own - known.keys() - _GIVEN - _PLAIN.globals.keys()):
+        yield f'unknown name "{name}"{near(name, known)}'
+    for node in tree.find_all(nodes.Getattr):
+        root = node.node.name if isinstance(node.node, nodes.Name) else ""
+        if root in known and not _offers(known[root], node.attr):
+            held = getattr(known[root], "_derived", None)
+            words = {word for word in (*vars(known[root]), *dir(held)) if not word.startswith("_")}
+            yield f'{root} has no "{node.attr}"{near(node.attr, sorted(words))}'
+
+
+_GIVEN = frozenset({"facts", "indicator", "name_limit", "loop"})
+"""Names of texts beside the views."""
+
+
+def _offers(view: object, name: str) -> bool:
+    """Whether a view has an attribute, as far as an empty chart can tell."""
+    if not hasattr(view, "__dict__") or isinstance(view, Mapping) or getattr(view, "_derived", view) is None:
+        return True
+    return hasattr(view, name)
+
+
+def compile_texts(rules: Iterable[Rule], known: Mapping[str, Any] | None = None) -> dict[str, Texts]:
     """Compile the texts of rules.
 
+    Args:
+        known: the views of an empty chart (`views.vocabulary`), so that a name nobody knows is found before a patient's
+            card needs it; None: names are not checked.
+
     Raises:
-        PackError: naming every text that is not a valid template.
+        PackError: naming every text that is not a valid template, or names what does not exist.
     """
     mistakes: list[Mistake] = []
 
     def checked(rule: Rule, where: str, text: str) -> str:
+        path = f"rules/{rule.id}.yaml"
         try:
-            _PLAIN.parse(text)
+            tree = _PLAIN.parse(text)
         except TemplateError as error:
-            mistakes.append(Mistake(f"rules/{rule.id}.yaml", where, f"not a valid template: {error.message}"))
+            mistakes.append(Mistake(path, where, f"not a valid template: {error.message}"))
             return ""
-        return text
+        strangers = [Mistake(path, where, message) for message in _strangers(tree, known)]
+        mistakes.extend(strangers)
+        return "" if strangers else text
 
     def texts_of(rule: Rule) -> Texts:
         card = rule.card

@@ -7,9 +7,11 @@ Floor: cards.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
-from cds_rules.derive import Derived
+from cds_rules.derive import Derived, derive
 from cds_rules.derive.differential import DRUG_LINES
 from cds_rules.derive.exposure import Diuretic, Drug, Interaction, Spacing, Statin, mg_of
 from cds_rules.derive.kidneys import Kidney
@@ -17,6 +19,8 @@ from cds_rules.derive.labs import Lab
 from cds_rules.derive.magnesium import Magnesium, Product
 from cds_rules.derive.statements import slco1b1_function
 from cds_rules.derive.symptoms import Complaint
+from cds_rules.vocabulary.chart import Chart
+from cds_rules.vocabulary.facts import LABS, VITALS
 from cds_rules.vocabulary.quantities import age, plain
 
 CRAMP_WINDOW_DAYS = 30.0
@@ -110,6 +114,12 @@ def views(derived: Derived) -> Mapping[str, Any]:
         "worst_interaction": _worst(derived.interactions),
         "here": View(Circumstances(derived)),
     }
+
+
+def vocabulary() -> Mapping[str, Any]:
+    """The names of card templates, with what stands behind them for an empty chart."""
+    empty = derive(Chart(None), hook="patient-view", at=datetime(2000, 1, 1, tzinfo=UTC), tables={})
+    return {**views(empty), "labs": SimpleNamespace(**dict.fromkeys((*LABS, *VITALS), NoLab()))}
 
 
 class Circumstances:

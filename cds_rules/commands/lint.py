@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from cds_rules.cards.texts import compile_texts
+from cds_rules.cards.views import vocabulary
 from cds_rules.engine import durable
 from cds_rules.knowledge.cases import read_cases
 from cds_rules.knowledge.pack import Pack, read_packs
@@ -47,7 +48,7 @@ def lint(folders: Sequence[Path], today: date) -> tuple[list[Mistake], list[Mist
     """Check packs. Returns (errors, warnings)."""
     try:
         packs = read_packs(folders)
-        compile_texts(rule for pack in packs for rule in pack.rules)
+        compile_texts((rule for pack in packs for rule in pack.rules), vocabulary())
     except PackError as error:
         return list(error.mistakes), []
     errors = [mistake for pack in packs for mistake in _errors(pack)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cds_rules.cards.texts import SUMMARY_LIMIT, cleaned, compile_texts, escaped
+from cds_rules.cards.views import vocabulary
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import CardText
 from cds_rules.vocabulary.errors import PackError
@@ -82,3 +83,30 @@ def test_a_line_that_comes_out_empty_is_left_out(pack: Pack) -> None:
 def test_a_broken_template_is_a_mistake_of_the_rule(pack: Pack) -> None:
     with pytest.raises(PackError, match=r"rules/trial.yaml: card.summary: not a valid template"):
         texts(pack, summary="{{ oops")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ kidny.words }}", 'card.found[0]: unknown name "kidny"; did you mean "kidney"?'),
+        ("{{ kidney.wrds }}", 'card.found[0]: kidney has no "wrds"; did you mean "words"?'),
+        ("{{ labs.magnesum.words }}", 'card.found[0]: labs has no "magnesum"; did you mean "magnesium"?'),
+        ("{{ ''.__class__ }}", 'card.found[0]: "__class__": a name that begins with _ is not for texts'),
+        ("{{ kidney['_derived'] }}", 'card.found[0]: "_derived": a name that begins with _ is not for texts'),
+        ("{{ ''|attr('__class__') }}", 'unknown filter "attr"'),
+        ("{{ 'a'|shrt }}", 'unknown filter "shrt"; did you mean "short"?'),
+    ],
+)
+def test_a_name_nobody_knows_is_found_before_a_patient_needs_the_card(pack: Pack, text: str, message: str) -> None:
+    rule = replace(pack.rules[0], id="trial", card=CardText(summary="s", why="w", consider=("c",), found=(text,)))
+    with pytest.raises(PackError) as raised:
+        compile_texts([rule], vocabulary())
+    assert message in str(raised.value)
+
+
+def test_names_of_loops_and_of_lists_are_not_taken_for_unknown(pack: Pack) -> None:
+    text = (
+        "{% for each in statins %}{{ each.name }}{% endfor %}{% if cramp %}{{ cramp.words }}{% endif %}{{ indicator }}"
+    )
+    rule = replace(pack.rules[0], card=CardText(summary="s", why="w", consider=("c",), found=(text,)))
+    assert compile_texts([rule], vocabulary())
