@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from cds_rules.fhir import symptoms, wire
 from cds_rules.fhir.reader import Reader, status_detail, status_word
-from cds_rules.fhir.wire import Spoken, many, spoken
+from cds_rules.fhir.wire import Spoken, in_words, many, spoken
 from cds_rules.vocabulary.chart import Problem, Source
 
 _ACTIVE = frozenset(("active", "recurrence", "relapse", ""))
@@ -47,7 +47,7 @@ def read(reader: Reader, reference: str, condition: wire.Condition, born: dateti
     abated, has_abated = _abatement(reader, condition)
     active = clinical in _ACTIVE and not has_abated
     confirmed = verification not in _UNSURE
-    source = Source(reference, concept.label, clinical, recorded or onset)
+    source = Source(reference, concept.called(in_words(about)), clinical, recorded or onset)
     reader.problems.extend(Problem(key, active, confirmed, source, recorded, onset, abated) for key in keys)
     if not matches:
         return

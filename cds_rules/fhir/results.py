@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cds_rules.fhir import symptoms, wire
 from cds_rules.fhir.reader import Reader, status_detail, status_reason
-from cds_rules.fhir.wire import Spoken, clipped, many, spoken
+from cds_rules.fhir.wire import Spoken, clipped, in_words, many, spoken
 from cds_rules.knowledge.terminology import LabMatch
 from cds_rules.vocabulary.chart import Problem, Result, Source
 
@@ -146,7 +146,7 @@ def _read_value(
             value=value,
             unit=terminology.canonical_unit(key),
             at=when,
-            source=Source(reference, concept.called(key.replace("_", " ")), charted, when),
+            source=Source(reference, concept.called(in_words(key)), charted, when),
             comparator=comparator,
             low=low,
             high=high,

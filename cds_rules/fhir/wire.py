@@ -619,6 +619,17 @@ def clipped(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1].rstrip()}…"
 
 
+def in_words(key: str) -> str:
+    """A key of our own as a label where the record gives a code alone.
+
+    >>> in_words("muscle-cramp"), in_words("ck"), in_words("ckd-3a"), in_words("egfr_reported")
+    ('Muscle cramp', 'CK', 'CKD 3a', 'eGFR reported')
+    """
+    first, _, rest = key.replace("_", "-").partition("-")
+    word = "eGFR" if first == "egfr" else first.upper() if len(first) <= 3 else first.capitalize()
+    return f"{word} {rest.replace('-', ' ')}".rstrip()
+
+
 class Spoken(msgspec.Struct, frozen=True, gc=False):
     """A concept as terminology is asked for it: codings as (system, code, display) and the text."""
 

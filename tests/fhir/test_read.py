@@ -191,9 +191,9 @@ def test_a_misshapen_resource_still_tells_what_it_was_about() -> None:
     assert {one.about for one in chart.unread} == {"creatinine", "ckd-4", "mg-oral-supplement"}
 
 
-def test_a_result_named_by_its_code_alone_is_named_in_words() -> None:
-    reading = read({**lab(), "code": coded("http://loinc.org", "2160-0")})
-    assert [one.source.label for one in reading.chart.results] == ["creatinine"]
+def test_what_is_named_by_its_code_alone_is_named_in_words() -> None:
+    chart = read({**lab(), "code": coded("http://loinc.org", "2160-0")}, condition()).chart
+    assert [one.source.label for one in (*chart.results, *chart.problems)] == ["Creatinine", "CKD 4"]
 
 
 def test_texts_of_the_record_are_cut_to_what_can_be_shown_after_they_were_read() -> None:
