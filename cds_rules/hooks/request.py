@@ -81,6 +81,10 @@ class HookRequest:
     fhir_server: str
     authorization: bytes
 
+    def draft_references(self) -> frozenset[str]:
+        """ "Type/id" of every draft that has an id."""
+        return frozenset(_references(ABSENT if self.drafts is None else Raw(self.drafts)).values())
+
     def call(self, at: datetime, zone: tzinfo = UTC) -> Call:
         """The question to `evaluate`, asked at an instant."""
         drafts = () if self.drafts is None else (Document(self.drafts, "draft"),)
@@ -203,6 +207,16 @@ class _Reading:
 
 def _resolved(selections: list[str], orders: Raw) -> frozenset[str]:
     """Selections as "Type/id", also where a client sent an absolute address, a bare id or the entry's fullUrl."""
+    by_name = _references(orders)
+    found: set[str] = set()
+    for selection in filter(None, (each.strip() for each in selections)):
+        relative = _REFERENCE.search(selection)
+        found.add(by_name.get(selection) or (f"{relative[1]}/{relative[2]}" if relative else selection))
+    return frozenset(found)
+
+
+def _references(orders: Raw) -> dict[str, str]:
+    """ "Type/id" of each draft, by its id and by the fullUrl of its entry."""
     by_name: dict[str, str] = {}
     try:
         entries = (decode(orders, Value).entry or ()) if kind(orders) == "object" else ()
@@ -214,11 +228,7 @@ def _resolved(selections: list[str], orders: Raw) -> frozenset[str]:
             by_name[str(entry.resource.id)] = reference
             if entry.fullUrl:
                 by_name[entry.fullUrl] = reference
-    found: set[str] = set()
-    for selection in filter(None, (each.strip() for each in selections)):
-        relative = _REFERENCE.search(selection)
-        found.add(by_name.get(selection) or (f"{relative[1]}/{relative[2]}" if relative else selection))
-    return frozenset(found)
+    return by_name
 
 
 _REFERENCE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([^/\s]+)(?:/_history/[^/\s]+)?\Z")

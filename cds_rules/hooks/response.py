@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from cds_rules.evaluate import Evaluation, Knowledge, evaluate
 from cds_rules.hooks.discovery import Service
 from cds_rules.hooks.outcome import Issue, operation_outcome
 from cds_rules.hooks.prefetch import Delivery, State
+from cds_rules.hooks.profiles import SHIPPED, Profile, shaped
 from cds_rules.hooks.request import BadRequest, Fault, HookRequest, read_request
 from cds_rules.hooks.wire import encode
 from cds_rules.vocabulary.errors import BadInput
@@ -29,11 +30,10 @@ FINDING = "dev.cds-rules.finding"
 NOT_ASSESSED = "not-assessed"
 """Stands where a rule id stands, on the card that says that something could not be assessed."""
 
+DEFAULT = SHIPPED["default"]
+
 _TOPICS = "https://cds-rules.dev/fhir/CodeSystem/rule"
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://cds-rules.dev/")
-
-Unjudged = Literal["status", "card"]
-"""How a client is told that nothing applies as far as could be judged: by status 412, or by an info card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ def answer(
     body: bytes,
     *,
     at: datetime,
-    unjudged: Unjudged = "status",
+    profile: Profile = DEFAULT,
     heed_at: bool = False,
 ) -> Answer:
     """Answer one call.
 
     Args:
-        at: the instant of the call. heed_at: judge as of the instant in the request's extension, where there is one.
+        at: the instant of the call. profile: of the client. heed_at: judge as of the instant in the request's extension, where there is one.
 
     Raises:
         BadRequest: with every fault of the body.
@@ -77,29 +77,29 @@ def answer(
         ) from None
     status, content = respond(
         evaluation,
-        request.hook_instance,
-        request.prefetch.deliveries,
+        request,
         source=knowledge.packs[0].source_label,
-        unjudged=unjudged,
+        profile=profile,
     )
     return Answer(status, content, request, evaluation)
 
 
 def respond(
     evaluation: Evaluation,
-    hook_instance: str,
-    deliveries: Iterable[Delivery],
+    request: HookRequest,
     *,
     source: str,
-    unjudged: Unjudged = "status",
+    profile: Profile = DEFAULT,
 ) -> tuple[int, dict[str, Any]]:
     """Status and body for an evaluation. source: label for a card of ours about what was not assessed."""
-    cards = [_pruned(card) for card in evaluation.cards]
+    cards = [
+        _pruned(card) for card in shaped(evaluation.cards, profile, request.patient_id, request.draft_references())
+    ]
     if not cards and evaluation.not_judged:
-        if unjudged == "status":
+        if profile.unjudged == "status":
             return 412, _not_assessed(evaluation.not_judged)
-        cards = [_not_assessed_card(evaluation, hook_instance, source)]
-    return 200, {"cards": cards, "extension": {EVALUATION: _account(evaluation, deliveries)}}
+        cards = [_not_assessed_card(evaluation, request.hook_instance, source)]
+    return 200, {"cards": cards, "extension": {EVALUATION: _account(evaluation, request.prefetch.deliveries)}}
 
 
 def _account(evaluation: Evaluation, deliveries: Iterable[Delivery]) -> dict[str, Any]:

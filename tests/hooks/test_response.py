@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cds_rules.hooks.prefetch import Delivery, State
+from cds_rules.hooks.profiles import SHIPPED
+from cds_rules.hooks.request import read_request
 from cds_rules.hooks.response import respond
 from cds_rules.hooks.wire import encode
+from tests.hooks.build import body as hook_body
 from tests.hooks.fakes import card, evaluation, unjudged
 from tests.hooks.test_discovery import hollow
 
@@ -16,7 +20,9 @@ LABS = "prefetch key magnesium was not sent"
 
 
 def answered(evaluated: Any, deliveries: tuple[Delivery, ...] = (), **options: Any) -> tuple[int, dict[str, Any]]:
-    status, body = respond(evaluated, "instance", deliveries, source="Our rules", **options)
+    request = read_request(hook_body(hookInstance="instance"))
+    asked = replace(request, prefetch=replace(request.prefetch, deliveries=deliveries))
+    status, body = respond(evaluated, asked, source="Our rules", **options)
     assert not hollow(body)
     return status, body
 
@@ -66,7 +72,7 @@ def test_one_issue_for_each_reason() -> None:
 
 
 def test_a_client_that_hides_a_412_gets_a_card() -> None:
-    status, body = answered(evaluation(**unjudged(mg_oral_aki=LABS)), unjudged="card")
+    status, body = answered(evaluation(**unjudged(mg_oral_aki=LABS)), profile=SHIPPED["sandbox"])
     (said,) = body["cards"]
     assert status == 200
     assert said["indicator"] == "info"
@@ -76,7 +82,7 @@ def test_a_client_that_hides_a_412_gets_a_card() -> None:
 
 
 def test_a_card_of_a_rule_needs_no_card_about_what_was_not_assessed() -> None:
-    _, body = answered(evaluation(cards=(card(),), **unjudged(mg_oral_aki=LABS)), unjudged="card")
+    _, body = answered(evaluation(cards=(card(),), **unjudged(mg_oral_aki=LABS)), profile=SHIPPED["sandbox"])
     assert [each["extension"]["dev.cds-rules.finding"]["rule"] for each in body["cards"]] == ["mg-total-dose"]
 
 
@@ -106,4 +112,6 @@ def test_false_and_zero_are_something(kept: Any) -> None:
 
 def test_the_same_evaluation_gives_the_same_bytes() -> None:
     evaluated = evaluation(**unjudged(mg_oral_aki=LABS))
-    assert encode(answered(evaluated, unjudged="card")[1]) == encode(answered(evaluated, unjudged="card")[1])
+    assert encode(answered(evaluated, profile=SHIPPED["sandbox"])[1]) == encode(
+        answered(evaluated, profile=SHIPPED["sandbox"])[1]
+    )
