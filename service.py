@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from cds_rules.service.app import create_app
-from cds_rules.service.run import main
-
 if __name__ == "__main__":
+    from cds_rules.service.run import main
+
     main()
-else:
+elif __name__ != "__mp_main__":  # a worker process builds its own, by the factory it is told
+    from cds_rules.service.app import create_app
+
     app = create_app()

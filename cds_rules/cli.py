@@ -43,12 +43,34 @@ def _root() -> None:
 
 @commands.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with settings. Default: what CDS_RULES_CONFIG names, if it does.", show_default=False
+        ),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on, in place of server.host.", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on, in place of server.port.", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that answer, in place of server.workers.", show_default=False)
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read settings and packs, name every mistake, and do not start.")
+    ] = False,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Print every setting there is, as tables, and do not start.")
+    ] = False,
 ) -> None:
-    """Answer CDS Hooks clients over HTTP."""
+    """Answer CDS Hooks clients over HTTP.
+
+    Settings: docs/operators.md. Exit codes: 0 stopped, or fit to start; 2 settings or packs that cannot be used.
+    """
     try:
+        from cds_rules.service.configuration import reference as tables
         from cds_rules.service.run import serve as start
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("cds_rules"):
@@ -56,7 +78,11 @@ def serve(
         raise CdsRulesError(
             f"{error.name} is not installed; `pip install 'cds-rules[service]'` brings what serving needs"
         ) from None
-    start(host, port, workers)
+    if reference:
+        print(tables())
+        return
+    said = {"SERVER_HOST": host, "SERVER_PORT": port, "SERVER_WORKERS": workers}
+    start(config, {name: value for name, value in said.items() if value is not None}, check)
 
 
 @commands.command()

@@ -45,7 +45,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "durable": ("engine/durable.py",),
     "durable_rules_engine": ("engine/durable.py",),
     "fhir": ("fhir/validation.py",),
-    "pydantic": ("fhir/validation.py",),
+    "pydantic": ("fhir/validation.py", "service/settings.py", "service/configuration.py"),
     "msgspec": ("fhir/wire.py", "hooks/wire.py", "replay/wire.py"),
     "ruamel": ("knowledge/files.py",),
     "jinja2": ("cards/texts.py", "review/pages.py"),

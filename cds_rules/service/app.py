@@ -28,8 +28,10 @@ from cds_rules.hooks.response import answer
 from cds_rules.hooks.wire import encode
 from cds_rules.service import canary, home
 from cds_rules.service.bodies import read_body
+from cds_rules.service.configuration import read_settings
 from cds_rules.service.edge import LOGGER, Edge, correlation_of, note, problem_response
 from cds_rules.service.errors import Problem
+from cds_rules.service.profiles import profiles_of
 from cds_rules.service.samples import read_samples
 from cds_rules.service.settings import Settings
 
@@ -45,13 +47,17 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
     """Build the application.
 
     Args:
-        knowledge: rules; None: all installed packs. settings: None: from the environment. clock: what time a call is made.
+        knowledge: rules; None: all installed packs. settings: None: from file and environment. clock: what time a call is made.
 
     Raises:
         CdsRulesError: the packs or the settings cannot be used.
     """
-    settings = settings or Settings.from_environment()
-    desk = Desk(knowledge or cds_rules.load_packs(), settings, clock)
+    settings = settings or read_settings()
+    desk = Desk(
+        knowledge or cds_rules.load_packs(folders=settings.packs.folders, parameters=settings.packs.parameters),
+        settings,
+        clock,
+    )
     routes = [
         Route("/", desk.page, methods=["GET"]),
         Route("/healthz", desk.health, methods=["GET"]),
@@ -67,7 +73,7 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
         ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Edge, allowed_origins=settings.allowed_origins)],
+        middleware=[Middleware(Edge, allowed_origins=settings.origins)],
         exception_handlers={HTTPException: _refused, Problem: _problem},
         lifespan=_lifespan,
     )
@@ -94,10 +100,11 @@ class Desk:
         self.trouble = canary.failing(knowledge)
         if self.trouble:
             LOGGER.error("not ready: %s", self.trouble)
+        self.profile = profiles_of(settings)[settings.profile]
         self._by_id = {service.id: service for service in SERVICES}
         document = discovery(knowledge.tables)
         self._discovery = encode(document)
-        self._samples = read_samples() if settings.samples else {}
+        self._samples = read_samples() if settings.serves_samples else {}
         self._page = home.page(document, self._samples.values())
 
     async def services(self, _: Request) -> Response:
@@ -111,14 +118,14 @@ class Desk:
             raise Problem("no-service")
         if self.trouble:
             raise Problem("not-ready")
-        body = await read_body(request, self.settings.max_body)
+        body = await read_body(request, self.settings.limits.max_body)
         try:
             found = answer(
                 self.knowledge,
                 service,
                 body,
                 at=self.clock(),
-                unjudged=self.settings.unjudged,
+                profile=self.profile,
                 heed_at=self.settings.heed_at,
             )
         except BadRequest as error:

@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cds_rules.service.edge import correlation_of
+from cds_rules.service.settings import Cors, Limits
 from tests.hooks.build import body, context, request
 from tests.hooks.fakes import AT, card, evaluation, unjudged
 from tests.hooks.test_discovery import hollow
@@ -65,7 +66,7 @@ def test_an_evaluation_with_gaps_and_no_card_is_a_412(client: TestClient, stage:
 
 
 def test_a_site_can_choose_a_card_instead(serve: Callable[..., TestClient], stage: Stage) -> None:
-    client = serve(unjudged="card")
+    client = serve(profile="sandbox")
     stage.result = evaluation(**unjudged(mg_oral_aki="prefetch key magnesium was not sent"))
     response = client.post(VIEW, content=body(), headers=JSON)
     assert response.status_code == 200
@@ -153,14 +154,14 @@ def test_a_bad_request_names_every_fault(client: TestClient, stage: Stage) -> No
 
 
 def test_a_declared_length_beyond_the_limit_is_refused_unread(serve: Callable[..., TestClient]) -> None:
-    response = serve(max_body=2000).post(VIEW, content=b" " * 3000 + body(), headers=JSON)
+    response = serve(limits=Limits(max_body=2000)).post(VIEW, content=b" " * 3000 + body(), headers=JSON)
     assert response.status_code == 413
     assert said(response) == "The body is larger than 2000 bytes."
     assert response.headers["connection"] == "close"
 
 
 def test_a_streamed_body_is_cut_off_at_the_limit(serve: Callable[..., TestClient]) -> None:
-    response = serve(max_body=2000).post(VIEW, content=(b" " * 500 for _ in range(10)), headers=JSON)
+    response = serve(limits=Limits(max_body=2000)).post(VIEW, content=(b" " * 500 for _ in range(10)), headers=JSON)
     assert response.status_code == 413
 
 
@@ -179,7 +180,10 @@ def test_gzip_is_never_unpacked_beyond_the_limit(serve: Callable[..., TestClient
     bomb = gzip.compress(b" " * 50_000_000)
     assert len(bomb) < 100_000
     assert (
-        serve(max_body=100_000).post(VIEW, content=bomb, headers=JSON | {"Content-Encoding": "gzip"}).status_code == 413
+        serve(limits=Limits(max_body=100_000))
+        .post(VIEW, content=bomb, headers=JSON | {"Content-Encoding": "gzip"})
+        .status_code
+        == 413
     )
 
 
@@ -220,7 +224,7 @@ ANSWERS = [
 def test_every_answer_has_the_headers_of_the_edge(
     serve: Callable[..., TestClient], method: str, address: str, sent: bytes, status: int
 ) -> None:
-    response = serve(max_body=10_000).request(
+    response = serve(limits=Limits(max_body=10_000)).request(
         method, address, content=sent or None, headers=JSON | {"Origin": "https://sandbox.cds-hooks.org"}
     )
     assert response.status_code == status
@@ -257,7 +261,7 @@ def test_preflight_needs_no_token(client: TestClient, address: str) -> None:
 
 
 def test_with_a_list_of_origins_others_get_no_header(serve: Callable[..., TestClient]) -> None:
-    client = serve(allowed_origins=("https://ehr.example.org",))
+    client = serve(cors=Cors(origins=("https://ehr.example.org",)))
     known = client.post(VIEW, content=body(), headers=JSON | {"Origin": "https://ehr.example.org"})
     other = client.post(VIEW, content=body(), headers=JSON | {"Origin": "https://evil.example.org"})
     assert known.headers["access-control-allow-origin"] == "https://ehr.example.org"

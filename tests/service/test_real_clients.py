@@ -169,7 +169,7 @@ def test_what_the_sandbox_could_not_fetch_is_a_412_that_names_the_keys(
 
 
 def test_the_sandbox_can_be_given_a_card_instead(knowledge: Knowledge) -> None:
-    client = TestClient(create_app(knowledge, Settings(unjudged="card"), clock=lambda: AT))
+    client = TestClient(create_app(knowledge, Settings(profile="sandbox"), clock=lambda: AT))
     response = post(client, request(prefetch=...))
     assert [card["extension"][FINDING]["rule"] for card in response.json()["cards"]] == ["not-assessed"]
 

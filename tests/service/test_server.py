@@ -115,7 +115,7 @@ def test_the_command_of_the_readme_serves_a_card(workers: int, settings: dict[st
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"CDS_RULES_PORT": str(port), "CDS_RULES_WORKERS": str(workers)} | settings
+    environment = os.environ | {"CDS_RULES_SERVER_PORT": str(port), "CDS_RULES_SERVER_WORKERS": str(workers)} | settings
     process = subprocess.Popen(
         [sys.executable, "service.py"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -144,14 +144,14 @@ def test_a_mistake_in_the_settings_is_said_without_traceback() -> None:
     done = subprocess.run(
         [sys.executable, "service.py"],
         cwd=ROOT,
-        env=os.environ | {"CDS_RULES_PORT": "http"},
+        env=os.environ | {"CDS_RULES_SERVER_PORT": "http"},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == "CDS_RULES_PORT: a whole number from 0 to 65535 belongs here\n"
+    assert done.stderr == 'CDS_RULES_SERVER_PORT: found "http"; a whole number from 0 to 65535 belongs here\n'
 
 
 def fetch(port: int, method: str, path: str, sent: bytes | None = None) -> tuple[int, bytes]:
