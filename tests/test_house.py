@@ -52,6 +52,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "markdown_it": ("review/pages.py",),
     "markupsafe": ("review/pages.py",),
     "starlette": ("service/",),
+    "httpcore2": ("service/outbound.py",),
     "uvicorn": ("service/", "cli.py"),
     "typer": ("cli.py", "commands/", "replay/"),
     "rich": ("cli.py", "commands/", "replay/"),
