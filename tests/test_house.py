@@ -54,6 +54,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "starlette": ("service/",),
     "httpcore2": ("service/outbound.py",),
     "uvicorn": ("service/", "cli.py"),
+    "sqlalchemy": ("store/",),
+    "alembic": ("store/",),
     "typer": ("cli.py", "commands/", "replay/"),
     "rich": ("cli.py", "commands/", "replay/"),
 }

@@ -1,0 +1,1 @@
+"""One module a step, each with `revision` and `down_revision`. Floor: edge (store)."""

@@ -1,0 +1,169 @@
+"""The tables, as both databases have them; migrations/ builds them (a test holds the two equal).
+
+Patient, user, client, server and references are keyed hashes (`keys`), never what was sent. Instants are UTC.
+Floor: edge (store).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+HASH = String(64)
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up only a column of exactly this type."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time, kept in UTC, given back with its zone (SQLite knows none)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database."""
+        if value is None:
+            return None
+        in_utc = value.astimezone(UTC)
+        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    # the place in the chain, counted from 1 without a hole
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    # decision; or a record about the ledger itself: pruned, forgotten
+    Column("kind", String(16), nullable=False),
+    # random, given when the record is made: a batch that is written again after a lost connection is not kept twice
+    Column("identity", String(32), nullable=False, unique=True),
+    Column("at", Instant, nullable=False),
+    Column("tenant", String(128), nullable=False),
+    Column("client", HASH),
+    Column("server", HASH),
+    Column("patient", HASH),
+    Column("user_id", HASH),
+    Column("instance", HASH),
+    Column("hook", String(64)),
+    Column("status", Integer),
+    Column("latency_us", BigInteger),
+    Column("fingerprint", String(64)),
+    # which site key hashed and sealed this row
+    Column("key_id", String(16), nullable=False),
+    # JSON: outcome and reason of each rule, evidence, matcher, prefetch; none once it was forgotten
+    Column("record", Text),
+    # what was judged, packed and sealed; only where everything is kept
+    Column("content", LargeBinary),
+    Column("content_digest", HASH),
+    Column("digest", HASH, nullable=False),
+    Column("mac", HASH, nullable=False),
+    Index(None, "tenant", "at"),
+    Index(None, "patient", "at"),
+    Index(None, "at"),
+)
+
+chain = Table(
+    "chain",
+    metadata,
+    # one row: the end of the ledger; who writes locks it, so that there is one writer at a time
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("mac", HASH, nullable=False),
+    Column("seal", HASH, nullable=False),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column(
+        "sequence",
+        BigInteger,
+        ForeignKey("ledger.sequence", name="fk_alert_ledger", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("position", Integer, nullable=False),
+    Column("card", String(36), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("tenant", String(128), nullable=False),
+    Column("server", HASH),
+    Column("patient", HASH),
+    Column("hook", String(64), nullable=False),
+    Column("rule", String(128), nullable=False),
+    Column("topic", String(128), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("level", String(16), nullable=False),
+    # products and measures an override is about, sealed
+    Column("memory", LargeBinary),
+    # what was answered to it: open, accepted, overridden; the last word counts
+    Column("state", String(16), nullable=False),
+    Column("state_at", Instant),
+    Column("reason", String(128)),
+    Index(None, "sequence"),
+    Index(None, "card"),
+    Index(None, "at"),
+    Index(None, "rule", "at"),
+    Index(None, "level", "at"),
+    Index(None, "tenant", "state", "at"),
+    Index(None, "patient", "state", "state_at"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    # tenant, card, outcome and its time: the same said again is the same row
+    Column("identity", HASH, nullable=False, unique=True),
+    Column("tenant", String(128), nullable=False),
+    Column("client", HASH),
+    Column("service", String(128), nullable=False),
+    # a uuid; the keyed hash of anything else
+    Column("card", HASH, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("outcome_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("reason", String(128)),
+    Column("reason_system", String(256)),
+    Column("suggestions", Text),
+    # sealed; only where comments are kept
+    Column("comment", LargeBinary),
+    Index(None, "card"),
+    Index(None, "received_at"),
+)
+
+token = Table(
+    "token",
+    metadata,
+    # hash of issuer and jti
+    Column("id", HASH, primary_key=True),
+    Column("expires", Instant, nullable=False),
+    Index(None, "expires"),
+)
