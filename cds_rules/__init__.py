@@ -54,7 +54,7 @@ def load_packs(
         CdsRulesError: no such pack. PackError: every mistake of every file.
     """
     from cds_rules.evaluate import build
-    from cds_rules.knowledge.pack import read_packs, read_site
+    from cds_rules.knowledge.pack import read_packs
     from cds_rules.vocabulary.errors import CdsRulesError
 
     installed = installed_packs()
@@ -66,7 +66,7 @@ def load_packs(
     found = [installed[name] for name in wanted] + list(folders)
     if not found:
         raise CdsRulesError(f"no pack is installed: nothing is registered in the entry point group {PACKS}")
-    return build(read_packs(found, read_site(parameters) if parameters else None), _version())
+    return build(read_packs(found, parameters), _version())
 
 
 def _version() -> str:

@@ -36,6 +36,12 @@ def app() -> None:
         sys.exit(130)
 
 
+Parameters = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A site's project decisions, as docs/rule-authors.md lists them."),
+]
+
+
 @commands.callback()
 def _root() -> None:
     """Keep commands apart even while there is only one."""
@@ -64,6 +70,7 @@ def serve(
     reference: Annotated[
         bool, typer.Option("--reference", help="Print every setting there is, as tables, and do not start.")
     ] = False,
+    parameters: Parameters = None,
 ) -> None:
     """Answer CDS Hooks clients over HTTP.
 
@@ -81,7 +88,7 @@ def serve(
     if reference:
         print(tables())
         return
-    said = {"SERVER_HOST": host, "SERVER_PORT": port, "SERVER_WORKERS": workers}
+    said = {"SERVER_HOST": host, "SERVER_PORT": port, "SERVER_WORKERS": workers, "PACKS_PARAMETERS": parameters}
     start(config, {name: value for name, value in said.items() if value is not None}, check)
 
 
@@ -132,6 +139,7 @@ def replay(
         list[Path] | None,
         typer.Option(help="Folder of a rule pack to use instead of the installed ones; may be given again."),
     ] = None,
+    parameters: Parameters = None,
 ) -> None:
     """Judge stored records and say what fires, what does not, and what could not be told.
 
@@ -140,7 +148,8 @@ def replay(
     """
     from cds_rules.replay.command import Asked, run
 
-    raise typer.Exit(run(Asked(tuple(paths), hook, at, expect, json, report, strict, each, jobs, tuple(pack or ()))))
+    asked = Asked(tuple(paths), hook, at, expect, json, report, strict, each, jobs, tuple(pack or ()), parameters)
+    raise typer.Exit(run(asked))
 
 
 def _folders(packs: Sequence[str] | None) -> list[Path]:
@@ -178,6 +187,7 @@ def lint(
         typer.Argument(metavar="PACK", help="Installed names or folders. Default: all installed."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings end with exit code 1 as well.")] = False,
+    parameters: Parameters = None,
 ) -> None:
     """Name every mistake and doubt in rule packs.
 
@@ -185,7 +195,7 @@ def lint(
     """
     from cds_rules.commands.lint import command
 
-    raise typer.Exit(command(_folders(packs), _today(), strict))
+    raise typer.Exit(command(_folders(packs), _today(), strict, parameters))
 
 
 @commands.command("test")
@@ -196,6 +206,7 @@ def run_cases(
         bool,
         typer.Option("--mutants", help="Also break each rule in every small way and see whether its cases notice."),
     ] = False,
+    parameters: Parameters = None,
 ) -> None:
     """Run the cases of rules by both matchers.
 
@@ -204,7 +215,7 @@ def run_cases(
     """
     from cds_rules.commands.test import command
 
-    raise typer.Exit(command(_folders(pack), rule, mutants))
+    raise typer.Exit(command(_folders(pack), rule, mutants, parameters))
 
 
 @commands.command()

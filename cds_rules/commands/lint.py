@@ -25,9 +25,9 @@ from cds_rules.vocabulary.facts import fact
 REVIEW_PERIOD = timedelta(days=365)
 
 
-def command(folders: Sequence[Path], today: date, strict: bool) -> int:
+def command(folders: Sequence[Path], today: date, strict: bool, parameters: Path | None = None) -> int:
     """Print every mistake, and on stderr how many there are."""
-    errors, warnings = lint(folders, today)
+    errors, warnings = lint(folders, today, parameters)
     for severity, mistakes in (("error", errors), ("warning", warnings)):
         for mistake in mistakes:
             print(f"{severity}: {mistake}")
@@ -44,10 +44,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def lint(folders: Sequence[Path], today: date) -> tuple[list[Mistake], list[Mistake]]:
-    """Check packs. Returns (errors, warnings)."""
+def lint(folders: Sequence[Path], today: date, parameters: Path | None = None) -> tuple[list[Mistake], list[Mistake]]:
+    """Check packs, and a site's parameters where a file of them is given. Returns (errors, warnings)."""
     try:
-        packs = read_packs(folders)
+        packs = read_packs(folders, parameters)
         compile_texts((rule for pack in packs for rule in pack.rules), vocabulary())
     except PackError as error:
         return list(error.mistakes), []

@@ -46,13 +46,13 @@ class RuleReport:
         return len(self.failed) + len(self.mistakes)
 
 
-def command(folders: Sequence[Path], only: str, with_mutants: bool) -> int:
+def command(folders: Sequence[Path], only: str, with_mutants: bool, parameters: Path | None = None) -> int:
     """Run the cases of all rules or of one, print a table, the cases that failed and the mutants nobody noticed.
 
     Raises:
         PackError: a pack cannot be read. BadInput: no pack has the rule.
     """
-    packs = read_packs(folders)
+    packs = read_packs(folders, parameters)
     rules = [rule.id for pack in packs for rule in pack.rules]
     if only and only not in rules:
         raise BadInput(f'no rule has the id "{only}"{near(only, rules)}')

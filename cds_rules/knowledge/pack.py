@@ -88,11 +88,11 @@ class Site:
     """What a site changes: parameter name -> value, and the file that says so."""
 
     path: str
-    values: Mapping[str, float]
+    values: Mapping[str, float | str]
 
 
 def read_site(path: Path) -> Site:
-    """Read a site's parameters, a mapping of names to numbers.
+    """Read a site's parameters, a mapping of names to numbers or words.
 
     Raises:
         PackError: with every mistake. Names and bounds are checked by `read_packs`, which knows them.
@@ -102,23 +102,27 @@ def read_site(path: Path) -> Site:
         raise PackError(syntax)
     reader = Reader(path.name)
     body = reader.mapping(document, "", open_keys=True)
-    values = {name: reader.number(body, name, "") for name in body if isinstance(name, str)}
+    values = {
+        name: value if isinstance(value, str) else reader.number(body, name, "")
+        for name, value in body.items()
+        if isinstance(name, str)
+    }
     if reader.mistakes:
         raise PackError(tuple(reader.mistakes))
     return Site(path.name, values)
 
 
-def read_packs(folders: Sequence[Path], site: Site | None = None) -> tuple[Pack, ...]:
+def read_packs(folders: Sequence[Path], parameters: Path | None = None) -> tuple[Pack, ...]:
     """Read several packs, each checked against the classes and keys that all of them bring.
 
     Args:
-        site: values of parameters that this site changes within their bounds.
+        parameters: a site's file of parameter values, each within the bounds of its pack.
 
     Raises:
-        PackError: with every mistake of every pack.
+        PackError: with every mistake of every pack and of the site's file.
     """
-    tables = merged_tables(read_tables(folder) for folder in folders)
-    words = vocabulary_words(tables)
+    site = read_site(parameters) if parameters else None
+    words = vocabulary_words(merged_tables(read_tables(folder) for folder in folders))
     mistakes: list[Mistake] = []
     packs: list[Pack] = []
     for folder in folders:
@@ -264,31 +268,39 @@ def _parameters(reader: Reader, head: Mapping[str, Any], site: Site | None) -> d
     found = {}
     for name, value in reader.mapping(head.get("parameters", {}), "parameters", open_keys=True).items():
         where = f"parameters.{name}"
-        body = reader.mapping(value, where, ("value", "low", "high", "because"), ("unit",))
-        parameter = Parameter(
-            name,
-            reader.number(body, "value", where),
-            reader.number(body, "low", where),
-            reader.number(body, "high", where),
-            reader.text(body, "unit", where),
-            reader.text(body, "because", where),
-        )
-        if not parameter.low <= parameter.value <= parameter.high:
-            reader.wrong(
-                where,
-                f"value {parameter.value:g} lies outside its bounds {parameter.low:g} to {parameter.high:g}",
-                value,
-            )
+        parameter = _parameter(reader, name, value, where)
+        if not parameter.fits(parameter.value):
+            reader.wrong(where, f"value {_said(parameter.value)} does not fit; {parameter.allowed} belongs here", value)
         if site and name in site.values:
             wanted = site.values[name]
-            if not parameter.low <= wanted <= parameter.high:
-                message = (
-                    f"found {wanted:g}; between {parameter.low:g} and {parameter.high:g} {parameter.unit} belongs here"
-                )
-                reader.mistakes.append(Mistake(site.path, name, f"{message} ({parameter.because})"))
+            if not parameter.fits(wanted):
+                message = f"found {_said(wanted)}; {parameter.allowed} belongs here ({parameter.because})"
+                reader.mistakes.append(Mistake(site.path, name, message))
             parameter = replace(parameter, value=wanted)
         found[name] = parameter
     return found
+
+
+def _parameter(reader: Reader, name: str, value: object, where: str) -> Parameter:
+    if isinstance(value, Mapping) and "choices" in value:
+        body = reader.mapping(value, where, ("value", "choices", "because"))
+        choices = reader.texts(body, "choices", where)
+        return Parameter(
+            name, reader.text(body, "value", where), 0.0, 0.0, "", reader.text(body, "because", where), choices
+        )
+    body = reader.mapping(value, where, ("value", "low", "high", "because"), ("unit",))
+    return Parameter(
+        name,
+        reader.number(body, "value", where),
+        reader.number(body, "low", where),
+        reader.number(body, "high", where),
+        reader.text(body, "unit", where),
+        reader.text(body, "because", where),
+    )
+
+
+def _said(value: float | str) -> str:
+    return shown(value) if isinstance(value, str) else f"{value:g}"
 
 
 def _groups(reader: Reader, head: Mapping[str, Any]) -> tuple[Group, ...]:

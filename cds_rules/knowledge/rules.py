@@ -224,11 +224,32 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A number that is a project decision and that a site may change within bounds (both ends allowed)."""
+    """A project decision that a site may change: a number within bounds (both ends allowed), or one of several words.
+
+    choices: the words; empty for a number, which has low and high.
+    """
 
     name: str
-    value: float
+    value: float | str
     low: float
     high: float
     unit: str
     because: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """What a site may set, in words.
+
+        >>> Parameter("a", 60.0, 50.0, 70.0, "a", "").allowed
+        'between 50 and 70 a'
+        """
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        return f"between {self.low:g} and {self.high:g}{f' {self.unit}' if self.unit else ''}"
+
+    def fits(self, value: float | str) -> bool:
+        """Whether a site may set this value."""
+        if self.choices:
+            return value in self.choices
+        return not isinstance(value, str) and self.low <= value <= self.high

@@ -109,7 +109,12 @@ def pack_schema(words: Words) -> Schema:
         },
     )
     number: Schema = {"type": "number"}
-    parameter = _mapping({"value": number, "low": number, "high": number, "because": _TEXT}, {"unit": _TEXT})
+    parameter: Schema = {
+        "oneOf": [
+            _mapping({"value": number, "low": number, "high": number, "because": _TEXT}, {"unit": _TEXT}),
+            _mapping({"value": _TEXT, "choices": _TEXTS, "because": _TEXT}),
+        ]
+    }
     return {
         "$schema": _DIALECT,
         "title": "A pack",

@@ -51,6 +51,7 @@ class Asked:
     each: bool = False
     jobs: int = 0
     pack: tuple[Path, ...] = ()
+    parameters: Path | None = None
 
 
 def run(asked: Asked) -> int:
@@ -66,7 +67,7 @@ def run(asked: Asked) -> int:
     summary, report, differences = Summary(), Report() if asked.report else None, list[Difference]()
     with ExitStack() as stack:
         spool = Path(stack.enter_context(TemporaryDirectory(prefix="cds-rules-")))
-        knowledge = load_packs(options.packs, options.folders)
+        knowledge = load_packs(options.packs, options.folders, options.parameters)
         if options.hook not in (served := knowledge.judge.hooks()):
             raise BadInput(f"no rule is made for {options.hook}; one of {', '.join(served)} belongs there", "--hook")
         output = None
@@ -133,7 +134,7 @@ def _options(asked: Asked) -> Options:
     for written in (asked.report, asked.json):
         if written is not None and str(written) != "-":
             _check_writable(written, asked.paths)
-    return Options(hook, when, asked.strict, None, asked.pack)
+    return Options(hook, when, asked.strict, None, asked.pack, asked.parameters)
 
 
 def _jobs(tasks: int) -> int:

@@ -39,13 +39,14 @@ _AHEAD = 64
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to replay. strict: full FHIR validation of all that is read. packs, folders: as for `load_packs`."""
+    """How to replay. strict: full FHIR validation of all that is read. packs, folders, parameters: as for `load_packs`."""
 
     hook: str = "patient-view"
     when: When = "last"
     strict: bool = False
     packs: tuple[str, ...] | None = None
     folders: tuple[Path, ...] = ()
+    parameters: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ _here: tuple[Knowledge, Options, datetime] | None = None
 
 def _start(options: Options, now: datetime) -> None:
     global _here
-    _here = (load_packs(options.packs, options.folders), options, now)
+    _here = (load_packs(options.packs, options.folders, options.parameters), options, now)
 
 
 def _ready() -> None:

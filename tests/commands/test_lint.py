@@ -82,3 +82,15 @@ def test_two_packs_may_not_share_a_rule(typed: Typed, pack: Path) -> None:
         "error: magnesium_cramps/rules/mg-gi-upset.yaml: the pack magnesium-cramps has a rule of this id already"
         in done.out
     )
+
+
+def test_a_site_file_that_does_not_fit_is_told_by_every_command_that_takes_one(typed: Typed, tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text("dialysis_window: 90\n")
+    told = "site.yaml: dialysis_window: found 90; between 28 and 45 d belongs here"
+    assert told in typed("lint", "--parameters", site).out
+    for words in (("test", "mg-gi-upset"), ("replay", tmp_path), ("serve", "--port", "0")):
+        done = typed(*words, "--parameters", site)
+        assert (done.code, told in done.err) == (2, True), words
+    site.write_text("dialysis_window: 40\n")
+    assert typed("lint", "--parameters", site).code == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_rules.knowledge.pack import read_pack, read_packs, read_site
+from cds_rules.knowledge.pack import read_pack, read_packs
 from cds_rules.knowledge.rules import All, Comparison, Pattern
 from cds_rules.vocabulary.errors import PackError
 
@@ -17,6 +17,7 @@ version: 1.0.0
 source: {label: Trial, url: "https://example.org/"}
 parameters:
   old: {value: 75, low: 70, high: 80, unit: a, because: "a project decision"}
+  how: {value: once, choices: [once, twice], because: another}
 groups:
   - {id: only, title: Only, rules: [trial-rule]}
 overrides: {already-addressed: Already addressed}
@@ -132,7 +133,7 @@ def test_every_mistake_of_a_file_is_told_at_once(folder: Path) -> None:
 def test_mistakes_of_several_files_are_told_at_once(folder: Path) -> None:
     (folder / "rules" / "trial-rule.yaml").write_text(RULE.replace("kidney", "kidny"))
     found = mistakes(folder, "value: 75", "value: 90", "pack.yaml")
-    assert "parameters.old: value 90 lies outside its bounds 70 to 80" in found[0]
+    assert "parameters.old: value 90 does not fit; between 70 and 80 a belongs here" in found[0]
     assert "kidny" in found[1]
 
 
@@ -171,7 +172,7 @@ def test_a_rule_file_needs_a_rule_id_as_its_name(folder: Path) -> None:
 
 def test_a_site_changes_a_parameter_within_its_bounds(folder: Path) -> None:
     (folder / "site.yaml").write_text("old: 72\n")
-    (pack,) = read_packs([folder], read_site(folder / "site.yaml"))
+    (pack,) = read_packs([folder], folder / "site.yaml")
     assert pack.parameters["old"].value == 72
     assert isinstance(pack.rules[0].when, All)
     assert pack.rules[0].when.parts[1] == Pattern("patient", (Comparison("age_years", "ge", (72.0,)),))
@@ -182,14 +183,18 @@ def test_a_site_changes_a_parameter_within_its_bounds(folder: Path) -> None:
     [
         ("old: 90\n", "site.yaml: old: found 90; between 70 and 80 a belongs here (a project decision)"),
         ("odl: 75\n", 'site.yaml: odl: no pack has such a parameter; did you mean "old"?'),
-        ("old: many\n", 'site.yaml:1: old: found "many"; a number belongs here'),
+        ("old: many\n", 'site.yaml: old: found "many"; between 70 and 80 a belongs here (a project decision)'),
+        ("old: true\n", "site.yaml:1: old: found true; a number belongs here"),
+        ("how: thrice\n", 'site.yaml: how: found "thrice"; one of once, twice belongs here (another)'),
+        ("how: 2\n", "site.yaml: how: found 2; one of once, twice belongs here (another)"),
+        ("old: 72\nold: 73\n", "site.yaml:2: a key stands twice"),
         ("- old\n", "site.yaml: found a list; a mapping belongs here"),
     ],
 )
 def test_a_site_file_that_does_not_fit_is_refused(folder: Path, text: str, message: str) -> None:
     (folder / "site.yaml").write_text(text)
     with pytest.raises(PackError) as refused:
-        read_packs([folder], read_site(folder / "site.yaml"))
+        read_packs([folder], folder / "site.yaml")
     assert message in str(refused.value)
 
 
