@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
+from types import SimpleNamespace
 from typing import Any
 
 from cds_rules.cards.cards import Scene, cards
@@ -21,6 +22,7 @@ from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
 from cds_rules.engine.reference import World
 from cds_rules.fhir import Document, Reading, read_chart
 from cds_rules.fhir.validation import why_invalid
+from cds_rules.knowledge.decisions import Decisions, decisions_of, settled
 from cds_rules.knowledge.pack import Pack, Rows, merged_tables
 from cds_rules.knowledge.rules import Rule
 from cds_rules.knowledge.terminology import Terminology
@@ -77,6 +79,8 @@ class Knowledge:
     pack_of: Mapping[str, Pack]
     tables: Mapping[str, Rows]
     terminology: Terminology
+    parameters: SimpleNamespace
+    decisions: Decisions
     judge: Judge
     policy: Policy
     texts: Mapping[str, Texts]
@@ -90,6 +94,7 @@ def build(packs: Sequence[Pack], version: str) -> Knowledge:
         PackError: a text is not a valid template. MatcherError: too many compiled rules for one hook.
     """
     tables = merged_tables(pack.tables for pack in packs)
+    parameters = settled(pack.parameters for pack in packs)
     rules = tuple(rule for pack in packs for rule in pack.rules)
     return Knowledge(
         packs=tuple(packs),
@@ -97,13 +102,15 @@ def build(packs: Sequence[Pack], version: str) -> Knowledge:
         pack_of={rule.id: pack for pack in packs for rule in pack.rules},
         tables=tables,
         terminology=Terminology.from_tables(tables),
+        parameters=SimpleNamespace(**parameters),
+        decisions=decisions_of(parameters),
         judge=Judge(rules),
         policy=Policy(
             [group for pack in packs for group in pack.groups],
             [removal for pack in packs for removal in pack.removals],
             next((pack.comfort_care for pack in packs if pack.comfort_care), None),
         ),
-        texts=compile_texts(rules, vocabulary()),
+        texts=compile_texts(rules, vocabulary(parameters)),
         fingerprint=_fingerprint(packs, tables, version),
     )
 
@@ -120,6 +127,7 @@ def _fingerprint(packs: Iterable[Pack], tables: Mapping[str, Rows], version: str
             pack.removals,
             pack.comfort_care,
             tuple(sorted(pack.overrides.items())),
+            tuple(pack.parameters.values()),
         ):
             digest.update(_stable(part).encode())
     for name, rows in sorted(tables.items()):
@@ -162,7 +170,14 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
     missing = _joined(call.missing, reading.lost)
     withdrawn: dict[str, str] = {}
     while True:
-        derived = derive(chart, hook=call.hook, at=call.at, tables=knowledge.tables, gaps=missing)
+        derived = derive(
+            chart,
+            hook=call.hook,
+            at=call.at,
+            tables=knowledge.tables,
+            gaps=missing,
+            decisions=knowledge.decisions,
+        )
         world = World(derived.facts, derived.gaps)
         verdict = knowledge.judge.judge(call.hook, derived.facts, derived.gaps, missing)
         findings, outcomes = arbitrate(verdict, knowledge.policy, world, call.hook)
@@ -187,7 +202,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         at=call.at,
         chart=chart,
         world=world,
-        views=views(derived) if findings else {},
+        views=views(derived, knowledge.parameters) if findings else {},
         raw=reading.raw,
         focal=derived.focal,
         magnesium_excess_mg=derived.magnesium.total_mg - SUPPLEMENT_KEPT_MG,

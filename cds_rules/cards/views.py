@@ -59,7 +59,7 @@ class NoLab:
     value = mmol_l = meq_l = high = low = ratio = age_days = flag = None
     history: tuple[object, ...] = ()
     hemolyzed = False
-    words = cramp_value = recent_value = short_value = dialysis_value = "not measured"
+    words = cramp_value = recent_value = short_value = "not measured"
 
 
 class LabViews(dict[str, Any]):
@@ -72,8 +72,12 @@ class LabViews(dict[str, Any]):
         return self[name]
 
 
-def views(derived: Derived) -> Mapping[str, Any]:
-    """The names of card templates and what stands behind them."""
+def views(derived: Derived, parameters: SimpleNamespace) -> Mapping[str, Any]:
+    """The names of card templates and what stands behind them.
+
+    Args:
+        parameters: the project decisions of the packs, by name.
+    """
     cramps = [_symptom(each) for each in derived.cramps]
     statin_symptoms = [_symptom(each) for each in derived.statin_symptoms]
     gut = [_symptom(each) for each in derived.gut_symptoms]
@@ -81,6 +85,7 @@ def views(derived: Derived) -> Mapping[str, Any]:
         (each for each in derived.diuretics if each.implicated), key=lambda each: each.temporal != "strong"
     ) or list(derived.diuretics)
     return {
+        "parameters": parameters,
         "patient": derived.patient,
         "kidney": View(
             derived.kidney,
@@ -116,10 +121,15 @@ def views(derived: Derived) -> Mapping[str, Any]:
     }
 
 
-def vocabulary() -> Mapping[str, Any]:
-    """The names of card templates, with what stands behind them for an empty chart."""
+def vocabulary(parameters: Mapping[str, float | str] | None = None) -> Mapping[str, Any]:
+    """The names of card templates, with what stands behind them for an empty chart.
+
+    Args:
+        parameters: the project decisions of the packs.
+    """
     empty = derive(Chart(None), hook="patient-view", at=datetime(2000, 1, 1, tzinfo=UTC), tables={})
-    return {**views(empty), "labs": SimpleNamespace(**dict.fromkeys((*LABS, *VITALS), NoLab()))}
+    labs = SimpleNamespace(**dict.fromkeys((*LABS, *VITALS), NoLab()))
+    return {**views(empty, SimpleNamespace(**(parameters or {}))), "labs": labs}
 
 
 class Circumstances:
@@ -495,7 +505,6 @@ def _lab(lab: Lab) -> View:
         recent_value=shown if recent else "not measured",
         short_value=f"{shown} ({age(lab.age_days)})",
         shown_sources=(lab.source,),
-        dialysis_value=f"{shown} ({age(lab.age_days)})" if lab.age_days <= 35 + 1e-9 else "none in 35 d",
         limits_from={"laboratory": "the laboratory's own", "default": "default"}.get(lab.limits, "not known"),
     )
 

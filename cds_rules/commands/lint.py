@@ -17,6 +17,7 @@ from cds_rules.cards.texts import compile_texts
 from cds_rules.cards.views import vocabulary
 from cds_rules.engine import durable
 from cds_rules.knowledge.cases import read_cases
+from cds_rules.knowledge.decisions import NAMES, settled
 from cds_rules.knowledge.pack import Pack, read_packs
 from cds_rules.knowledge.rules import Rule, patterns
 from cds_rules.vocabulary.errors import Mistake, PackError
@@ -48,7 +49,9 @@ def lint(folders: Sequence[Path], today: date, parameters: Path | None = None) -
     """Check packs, and a site's parameters where a file of them is given. Returns (errors, warnings)."""
     try:
         packs = read_packs(folders, parameters)
-        compile_texts((rule for pack in packs for rule in pack.rules), vocabulary())
+        compile_texts(
+            (rule for pack in packs for rule in pack.rules), vocabulary(settled(pack.parameters for pack in packs))
+        )
     except PackError as error:
         return list(error.mistakes), []
     errors = [mistake for pack in packs for mistake in _errors(pack)]
@@ -57,6 +60,7 @@ def lint(folders: Sequence[Path], today: date, parameters: Path | None = None) -
 
 
 def _errors(pack: Pack) -> Iterator[Mistake]:
+    yield from _idle_parameters(pack)
     for rule in pack.rules:
         yield from _orphan_numbers(pack, rule)
         name = f"{pack.folder.name}/rules/{rule.id}.cases.yaml"
@@ -90,23 +94,53 @@ def _errors(pack: Pack) -> Iterator[Mistake]:
 
 
 def _orphan_numbers(pack: Pack, rule: Rule) -> Iterator[Mistake]:
-    """Numbers in a rule's conditions that neither an evidence entry nor a parameter names."""
+    """Numbers in a rule's conditions that no evidence entry names and that are no parameter, and those named for nothing."""
+    path = f"{pack.folder.name}/rules/{rule.id}.yaml"
     known = {number for evidence in rule.evidence for number in evidence.numbers}
-    known |= {parameter.value for parameter in pack.parameters.values()}
-    for name, condition in rule.conditions():
+    used = set[float]()
+    places = [
+        ("when", rule.when),  # not `ages`, which clinical specification 0.5 gives as a whole
+        *((f"levels[{number}]", level.when) for number, level in enumerate(rule.levels)),
+        *((f"unless[{number}]", unless.when) for number, unless in enumerate(rule.unless)),
+        *((f"suggestions[{number}]", suggestion.when) for number, suggestion in enumerate(rule.suggestions)),
+    ]
+    for place, condition in places:
         for pattern in patterns(condition):
             for test in pattern.tests:
-                for constant in test.constants:
-                    if (
-                        isinstance(constant, float)
-                        and constant not in known
-                        and (pattern.kind, test.field) != ("patient", "age_years")
-                    ):
+                numbers = [constant for constant in test.constants if type(constant) is float and not test.parameter]
+                used.update(numbers)
+                for number in numbers:
+                    if number not in known:
                         yield Mistake(
-                            f"{pack.folder.name}/rules/{rule.id}.yaml",
-                            name,
-                            f"no evidence entry names the number {constant:g} ({pattern.kind}.{test.field}). Add it to `numbers` of the entry that supports it, or make it a parameter.",
+                            path,
+                            place,
+                            f"no evidence entry names the number {number:g} ({pattern.kind}.{test.field}). Add it to `numbers` of the entry that supports it, or make it a parameter.",
                         )
+    for place, evidence in enumerate(rule.evidence):
+        for number in evidence.numbers:
+            if number not in used:
+                yield Mistake(
+                    path,
+                    f"evidence[{place}].numbers",
+                    f"no condition of the rule compares with {number:g}; take it out",
+                )
+
+
+def _idle_parameters(pack: Pack) -> Iterator[Mistake]:
+    """Parameters that no rule, no text and no derived fact reads: a site would change them in vain."""
+    texts = [
+        text
+        for rule in pack.rules
+        for text in (rule.card.summary, *rule.card.found, rule.card.why, *rule.card.consider, *rule.card.uncertain)
+    ]
+    conditions = [
+        *(condition for rule in pack.rules for _, condition in rule.conditions()),
+        *(suggestion.when for rule in pack.rules for suggestion in rule.suggestions),
+    ]
+    read = {test.parameter for each in conditions for pattern in patterns(each) for test in pattern.tests}
+    for name in pack.parameters:
+        if name not in read and name not in NAMES and not any(f"parameters.{name}" in text for text in texts):
+            yield Mistake(f"{pack.folder.name}/pack.yaml", f"parameters.{name}", "is read by nothing; take it out")
 
 
 def _warnings(pack: Pack, today: date) -> Iterator[Mistake]:

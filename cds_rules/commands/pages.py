@@ -39,7 +39,7 @@ GLOSSARY = (
 )
 """Words of the register of facts that stand on the pages."""
 
-_PARAMETER = re.compile(r"\$([a-z_]+)")
+_PARAMETER = re.compile(r"(?:\$|\bparameters\.)([a-z_]+)")
 _COMMENT = re.compile(r"^\s*#\s(?!yaml-language-server)(.+)$", re.MULTILINE)
 _TEMPLATE = re.compile(r"\{%.*?%\}", re.DOTALL)
 _VALUE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -162,13 +162,15 @@ def _rule_lines(pack: Pack, rule: Rule) -> Iterator[str]:
     yield "Reasons to override: " + ("; ".join(pack.overrides[each] for each in rule.overrides) or "none") + "."
     yield "## Evidence"
     yield _table(
-        ("for", "grade", "claim", "citation", "numbers"),
+        ("for", "grade", "claim", "citation", "year", "population", "numbers"),
         (
             (
                 each.supports,
                 each.grade,
                 each.claim,
                 f"[{each.citation}]({each.url})" if each.url else each.citation,
+                str(each.year or ""),
+                each.population,
                 ", ".join(map(number_words, each.numbers)),
             )
             for each in rule.evidence
@@ -182,6 +184,7 @@ def _rule_lines(pack: Pack, rule: Rule) -> Iterator[str]:
 
 def _threshold_table(pack: Pack, rule: Rule, source: str) -> Iterator[str]:
     names = [name for name in dict.fromkeys(_PARAMETER.findall(source)) if name in pack.parameters]
+    parameters = [pack.parameters[name] for name in names]
     places = [
         ("when", rule.when),
         *((level.indicator, level.when) for level in rule.levels),
@@ -195,7 +198,7 @@ def _threshold_table(pack: Pack, rule: Rule, source: str) -> Iterator[str]:
             number_words(each.number),
             each.unit,
             each.meaning,
-            _backing(pack, rule, names, each),
+            _backing(rule, each),
         )
         for place, condition in places
         for each in thresholds(condition, lab_units(pack))
@@ -206,24 +209,20 @@ def _threshold_table(pack: Pack, rule: Rule, source: str) -> Iterator[str]:
     if names:
         yield "A site may change these within their bounds, both ends allowed:"
         yield _table(
-            ("parameter", "value", "bounds", "unit", "because"),
-            (
-                (
-                    name,
-                    number_words(found.value),
-                    f"{number_words(found.low)} to {number_words(found.high)}",
-                    found.unit,
-                    found.because,
-                )
-                for name in names
-                for found in (pack.parameters[name],)
-            ),
+            ("parameter", "value", "allowed", "because"),
+            ((each.name, value_words(each.value), each.allowed, each.because) for each in parameters),
         )
 
 
-def _backing(pack: Pack, rule: Rule, names: Sequence[str], each: Threshold) -> str:
-    evidence = [f"{entry.supports} ({entry.grade})" for entry in rule.evidence if each.number in entry.numbers]
-    return "; ".join([*(name for name in names if pack.parameters[name].value == each.number), *evidence])
+def value_words(value: float | str) -> str:
+    """The value of a parameter as people write it."""
+    return value if isinstance(value, str) else number_words(value)
+
+
+def _backing(rule: Rule, each: Threshold) -> str:
+    if each.parameter:
+        return each.parameter
+    return "; ".join(f"{entry.supports} ({entry.grade})" for entry in rule.evidence if each.number in entry.numbers)
 
 
 def _company(pack: Pack, rule: Rule) -> Iterator[str]:
@@ -264,6 +263,12 @@ def _case_table(pack: Pack, rule: Rule) -> Iterator[str]:
 def _index(pack: Pack) -> Iterator[str]:
     yield f"# Rules of {pack.title} {pack.version}"
     yield "A page per rule for the clinical committee, made by `cds-rules pages` from the rule files."
+    if pack.parameters:
+        yield "## Project decisions\n\nA site may change these within their bounds, both ends allowed (`--parameters FILE`); nothing else."
+        yield _table(
+            ("parameter", "value", "allowed", "because"),
+            ((each.name, value_words(each.value), each.allowed, each.because) for each in pack.parameters.values()),
+        )
     yield _table(("word on the pages", "meaning"), GLOSSARY)
     rules = {rule.id: rule for rule in pack.rules}
     for group in pack.groups:

@@ -59,6 +59,7 @@ class Threshold:
     number: float
     unit: str
     meaning: str
+    parameter: str = ""
 
 
 def number_words(number: float) -> str:
@@ -123,6 +124,7 @@ def thresholds(condition: Condition, lab_units: Mapping[str, str]) -> Iterator[T
                             constant,
                             _unit(condition, test.field, lab_units),
                             KINDS[condition.kind].fields[test.field].meaning,
+                            test.parameter,
                         )
         case Not(part):
             yield from thresholds(part, lab_units)

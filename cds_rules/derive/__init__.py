@@ -52,6 +52,7 @@ from cds_rules.derive.symptoms import (
     toxicity,
     true_cramps,
 )
+from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Chart, Medication
 from cds_rules.vocabulary.facts import Fact
 
@@ -158,7 +159,15 @@ class Derived:
         return tuple(contributors(self))
 
 
-def derive(chart: Chart, *, hook: str, at: datetime, tables: Tables, gaps: Mapping[str, str] | None = None) -> Derived:
+def derive(
+    chart: Chart,
+    *,
+    hook: str,
+    at: datetime,
+    tables: Tables,
+    gaps: Mapping[str, str] | None = None,
+    decisions: Decisions = STANDARD,
+) -> Derived:
     """Compute everything rules and cards need from a chart.
 
     Args:
@@ -167,9 +176,10 @@ def derive(chart: Chart, *, hook: str, at: datetime, tables: Tables, gaps: Mappi
         at: the instant of evaluation.
         tables: the packs' tables by name.
         gaps: domain of the record (vocabulary.facts.DOMAINS) -> why it was not wholly delivered.
+        decisions: what the project or the site decided.
     """
     missing = gaps or {}
-    record = Record(chart, hook, at, missing)
+    record = Record(chart, hook, at, missing, decisions)
     who = patient(record)
     taken = drugs(record)
     classed = [drug for drug in taken if drug.classes]

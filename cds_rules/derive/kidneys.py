@@ -189,12 +189,13 @@ class AkiCriteria:
     reference: str
 
 
-def aki_criteria(newest_mg_dl: float, earlier: Sequence[tuple[float, float]]) -> AkiCriteria:
+def aki_criteria(newest_mg_dl: float, earlier: Sequence[tuple[float, float]], week_first: bool = False) -> AkiCriteria:
     """Judge the creatinine criteria of acute kidney injury (clinical specification 3.3).
 
     Args:
         newest_mg_dl: the newest creatinine.
         earlier: (days before the newest, mg/dL) of the others.
+        week_first: compare with the lowest of 7 days wherever there is one; else with the smaller of both references.
 
     Source:
         KDIGO 2012 AKI guideline, Kidney Int Suppl 2012;2:1. doi:10.1038/kisup.2012.1;
@@ -208,6 +209,8 @@ def aki_criteria(newest_mg_dl: float, earlier: Sequence[tuple[float, float]]) ->
     before = [value for days, value in earlier if 7 + EPSILON < days <= 365 + EPSILON]
     references = [(min(within_7), "lowest of 7 days")] if within_7 else []
     references += [(median(before), "median of 8 to 365 days")] if before else []
+    if week_first:
+        del references[1:]
     lowest, name = min(references, default=(None, ""), key=lambda each: each[0])
     ratio = newest_mg_dl / lowest if lowest else None
     rise = newest_mg_dl - min(within_2) if within_2 else 0.0
@@ -243,7 +246,8 @@ class Kidney:
 
     tier: None when it cannot be told because parts of the record were not delivered. egfr: chosen, mL/min/1.73 m², not
     rounded. estimate: the result it rests on. computed: by us from `creatinine`, else reported. method: name of the equation. crcl: Cockcroft-Gault mL/min.
-    egfr_cystatin: for display only. notes: sentences for the card.
+    egfr_cystatin: from creatinine and cystatin C, whether it counts or is only shown. dosing_tier: what limits of statin
+    doses are judged by (clinical specification 2.26). notes: sentences for the card.
     """
 
     tier: str | None
@@ -262,6 +266,7 @@ class Kidney:
     crcl_age_days: float | None = None
     crcl_sources: tuple[Source, ...] = ()
     egfr_cystatin: float | None = None
+    dosing_tier: str | None = None
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
 
@@ -335,6 +340,18 @@ def _computed(record: Record, patient: Patient, creatinine: Result) -> _Estimate
 
 
 def _chosen(record: Record, patient: Patient) -> _Estimate | None:
+    """The estimate that counts: with cystatin C where the site wants that and both are there, else by `_newest`."""
+    newest = _newest(record, patient)
+    if newest is None or record.decisions.egfr_basis != "creatinine-cystatin-c":
+        return newest
+    combined, cystatin = _with_cystatin(record, patient), record.latest("cystatin_c", _HAZARDOUS_DAYS)
+    creatinine = record.latest("creatinine", _HAZARDOUS_DAYS)
+    if combined is None or cystatin is None or creatinine is None or newest.result.at > creatinine.at:
+        return newest
+    return _Estimate(combined, creatinine, True, "CKD-EPI 2021 with cystatin C", others=(cystatin.source,))
+
+
+def _newest(record: Record, patient: Patient) -> _Estimate | None:
     """The newest of reported eGFR and creatinine within 730 days; a report up to one day older than the creatinine wins."""
     reported, creatinine = record.latest("egfr_reported", _HAZARDOUS_DAYS), record.latest("creatinine", _HAZARDOUS_DAYS)
     if creatinine is None or (reported is not None and (creatinine.at - reported.at).total_seconds() <= 86400):
@@ -373,7 +390,7 @@ def _aki_by_creatinine(record: Record) -> Aki | None:
     if not earlier:
         return None
     pairs = [((new.at - each.at).total_seconds() / 86400, counted(each)) for each in earlier]
-    found = aki_criteria(counted(new), pairs)
+    found = aki_criteria(counted(new), pairs, record.decisions.aki_reference == "week-first")
     if not found.stage:
         return None
     if found.ratio is not None and found.ratio >= 1.5 - EPSILON:
@@ -507,6 +524,9 @@ def kidney(record: Record, patient: Patient) -> Kidney:
     if tier not in IMPAIRED and not record.delivered("patient", "labs", "conditions", "procedures"):
         told = None  # a part that was not delivered could hold worse news; absence is never good news
     clearance = _clearance(record, patient)
+    dosing = told
+    if told in _BADNESS and clearance and record.decisions.statin_kidney_measure == "crcl":
+        dosing = tier_of_egfr(clearance[0])  # the same borders in mL/min, as labels state them
     return Kidney(
         tier=told,
         egfr=estimate.egfr if estimate else None,
@@ -524,6 +544,7 @@ def kidney(record: Record, patient: Patient) -> Kidney:
         crcl_age_days=clearance[2] if clearance else None,
         crcl_sources=clearance[3] if clearance else (),
         egfr_cystatin=_with_cystatin(record, patient) if "cystatin_c" in record.results else None,
+        dosing_tier=dosing,
         notes=notes,
         sources=sources,
     )

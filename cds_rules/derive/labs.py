@@ -21,6 +21,7 @@ from cds_rules.derive.magnesium import (
 from cds_rules.derive.muscle import ck_ratio, ck_upper_limit_u_l
 from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON, Record, counted
+from cds_rules.knowledge.decisions import Decisions
 from cds_rules.vocabulary.chart import Result, Source
 
 Limits = tuple[float | None, float | None]
@@ -43,7 +44,8 @@ class Lab:
     """The latest usable result of a key, with the others of the key behind it.
 
     value: the number it counts as, None for a bound that says nothing against the limits. flag: low, normal, high or
-    None. limits: "laboratory", "default", or "" without limits. history: newest first, the latest included.
+    None. limits: "laboratory", "default", or "" without limits. band: of a magnesium's excess (clinical specification 3.7),
+    else "". history: newest first, the latest included.
     """
 
     key: str
@@ -55,6 +57,7 @@ class Lab:
     low: float | None
     high: float | None
     limits: str
+    band: str
 
     @property
     def unit(self) -> str:
@@ -97,11 +100,6 @@ class Lab:
         return magnesium_meq_l(self.latest.value)
 
     @property
-    def band(self) -> str:
-        """A magnesium's band of excess (clinical specification 3.7)."""
-        return hypermagnesemia_band(self.latest.value, self.high or 0.0)
-
-    @property
     def grade(self) -> int:
         """A magnesium's CTCAE grade: of excess when high, of deficiency when low, else 0."""
         if self.flag == "high":
@@ -137,12 +135,12 @@ def _side(value: float, low: float | None, high: float | None) -> str:
     return "high" if high is not None and value > high + EPSILON else "normal"
 
 
-def limits_of(result: Result, patient: Patient) -> tuple[float | None, float | None, str]:
+def limits_of(result: Result, patient: Patient, decisions: Decisions) -> tuple[float | None, float | None, str]:
     """Lower and upper limit of a result and where they come from."""
     if result.key == "magnesium":
-        return magnesium_limits_mg_dl(result.low, result.high)
+        return magnesium_limits_mg_dl(result.low, result.high, decisions)
     if result.key == "ck":
-        return None, *ck_upper_limit_u_l(result.high, patient.sex)
+        return None, *ck_upper_limit_u_l(result.high, patient.sex, decisions)
     if result.key == "qtc":
         return None, QTC_HIGH_FEMALE_MS if patient.sex == "female" else QTC_HIGH_MS, "default"
     if result.key in ("calcium", "ionized_calcium"):
@@ -156,7 +154,7 @@ def limits_of(result: Result, patient: Patient) -> tuple[float | None, float | N
 def lab_of(record: Record, patient: Patient, key: str, results: Sequence[Result]) -> Lab:
     """Describe the latest of several results of a key, newest first."""
     latest = results[0]
-    low, high, source = limits_of(latest, patient)
+    low, high, source = limits_of(latest, patient, record.decisions)
     flag = flag_of(latest, low, high)
     says_nothing = bool(latest.comparator) and bool(source) and flag is None
     return Lab(
@@ -169,6 +167,7 @@ def lab_of(record: Record, patient: Patient, key: str, results: Sequence[Result]
         low,
         high,
         source,
+        hypermagnesemia_band(latest.value, high or 0.0, record.decisions) if key == "magnesium" else "",
     )
 
 

@@ -13,13 +13,13 @@ from datetime import datetime
 from cds_rules.derive.exposure import Drug, mg_of
 from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON
+from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Amount, MagnesiumContent, Source, State
 from cds_rules.vocabulary.quantities import half_up
 
 MG_PER_MMOL, MG_PER_MEQ = 24.305, 12.15
 MG_DL_PER_MMOL_L, MG_DL_PER_MEQ_L = 2.4305, 1.21525
 SULFATE_MEQ_PER_G, SULFATE_MMOL_PER_G = 8.1, 4.06
-DEFAULT_LOWER_MG_DL, DEFAULT_UPPER_MG_DL = 1.7, 2.4
 FRACTIONS = {
     "elemental": 1.0,
     "magnesium": 1.0,
@@ -119,7 +119,9 @@ def magnesium_meq_l(magnesium_mg_dl: float) -> float:
     return magnesium_mg_dl / MG_DL_PER_MEQ_L
 
 
-def magnesium_limits_mg_dl(reported_low: float | None, reported_high: float | None) -> tuple[float, float, str]:
+def magnesium_limits_mg_dl(
+    reported_low: float | None, reported_high: float | None, decisions: Decisions = STANDARD
+) -> tuple[float, float, str]:
     """Lower limit, upper limit and their source: the laboratory's own where plausible, each judged for itself.
 
     >>> magnesium_limits_mg_dl(1.6, 2.6), magnesium_limits_mg_dl(1.3, None)
@@ -127,8 +129,8 @@ def magnesium_limits_mg_dl(reported_low: float | None, reported_high: float | No
     """
     low_fits = reported_low is not None and 1.4 - EPSILON <= reported_low <= 2.0 + EPSILON
     high_fits = reported_high is not None and 2.1 - EPSILON <= reported_high <= 2.9 + EPSILON
-    low = reported_low if low_fits and reported_low is not None else DEFAULT_LOWER_MG_DL
-    high = reported_high if high_fits and reported_high is not None else DEFAULT_UPPER_MG_DL
+    low = reported_low if low_fits and reported_low is not None else decisions.magnesium_lower_limit
+    high = reported_high if high_fits and reported_high is not None else decisions.magnesium_upper_limit
     return (
         low,
         high,
@@ -136,7 +138,7 @@ def magnesium_limits_mg_dl(reported_low: float | None, reported_high: float | No
     )
 
 
-def hypermagnesemia_band(magnesium_mg_dl: float, upper_limit_mg_dl: float) -> str:
+def hypermagnesemia_band(magnesium_mg_dl: float, upper_limit_mg_dl: float, decisions: Decisions = STANDARD) -> str:
     """Band of excess: none, mild, moderate, severe or extreme.
 
     Source:
@@ -145,7 +147,11 @@ def hypermagnesemia_band(magnesium_mg_dl: float, upper_limit_mg_dl: float) -> st
     >>> hypermagnesemia_band(4.8, 2.4)
     'moderate'
     """
-    for lowest, band in ((12.0, "extreme"), (7.2, "severe"), (4.8, "moderate")):
+    for lowest, band in (
+        (decisions.mg_band_extreme, "extreme"),
+        (decisions.mg_band_severe, "severe"),
+        (decisions.mg_band_moderate, "moderate"),
+    ):
         if magnesium_mg_dl >= lowest - EPSILON:
             return band
     return "mild" if magnesium_mg_dl > upper_limit_mg_dl + EPSILON else "none"

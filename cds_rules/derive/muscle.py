@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Sex, Source
 
-CK_LIMIT_U_L, CK_LIMIT_FEMALE_U_L = 200.0, 170.0
 _SITE_POINTS = {"hip": 3, "thigh": 3, "calf": 2, "shoulder": 2, "upper-arm": 2}
 
 
-def ck_upper_limit_u_l(reported_high_u_l: float | None, sex: Sex | None) -> tuple[float, str]:
+def ck_upper_limit_u_l(
+    reported_high_u_l: float | None, sex: Sex | None, decisions: Decisions = STANDARD
+) -> tuple[float, str]:
     """Upper limit of CK and its source: the laboratory's own, else a default by sex (project decision).
 
     >>> ck_upper_limit_u_l(None, "female")
@@ -21,7 +23,7 @@ def ck_upper_limit_u_l(reported_high_u_l: float | None, sex: Sex | None) -> tupl
     """
     if reported_high_u_l is not None and reported_high_u_l > 0:
         return reported_high_u_l, "laboratory"
-    return (CK_LIMIT_FEMALE_U_L if sex == "female" else CK_LIMIT_U_L), "default"
+    return (decisions.ck_upper_limit_female if sex == "female" else decisions.ck_upper_limit), "default"
 
 
 def ck_ratio(ck_u_l: float, upper_limit_u_l: float) -> float:

@@ -53,7 +53,7 @@ def patient(record: Record) -> Patient:
     torsades = [
         each
         for each in record.problems.get("torsades", ())
-        if each.confirmed and record.within(problem_moment(each), TORSADES_DAYS)
+        if record.counts(each) and record.within(problem_moment(each), TORSADES_DAYS)
     ]
     return Patient(
         age_years=completed_years(subject.birth_date, record.at) if subject and subject.birth_date else None,

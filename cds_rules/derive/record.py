@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Chart, Event, Medication, Problem, Result, Source, Symptom
 
 ORDER_HOOKS = frozenset({"order-select", "order-sign"})
@@ -45,12 +46,13 @@ class Record:
     """A chart as derive reads it.
 
     results: by key, newest first. problems: active ones by key. ordering: the hook is an order hook. gaps: domain of the
-    record -> why it was not delivered.
+    record -> why it was not delivered. decisions: what the project or the site decided.
     """
 
     __slots__ = (
         "at",
         "chart",
+        "decisions",
         "events",
         "gaps",
         "hook",
@@ -62,8 +64,10 @@ class Record:
         "symptoms",
     )
 
-    def __init__(self, chart: Chart, hook: str, at: datetime, gaps: Mapping[str, str]) -> None:
-        self.chart, self.hook, self.at, self.gaps = chart, hook, at, gaps
+    def __init__(
+        self, chart: Chart, hook: str, at: datetime, gaps: Mapping[str, str], decisions: Decisions = STANDARD
+    ) -> None:
+        self.chart, self.hook, self.at, self.gaps, self.decisions = chart, hook, at, gaps, decisions
         self.ordering = hook in ORDER_HOOKS
         self.results: dict[str, list[Result]] = {}
         for result in chart.results:
@@ -102,8 +106,12 @@ class Record:
         return several[0]
 
     def confirmed(self, key: str) -> Problem | None:
-        """The newest active problem of a key that is not provisional or unconfirmed."""
-        return next((problem for problem in self.problems.get(key, ()) if problem.confirmed), None)
+        """The newest active problem of a key that counts by itself."""
+        return next((problem for problem in self.problems.get(key, ()) if self.counts(problem)), None)
+
+    def counts(self, problem: Problem | Symptom) -> bool:
+        """Whether a problem or symptom is confirmed, or the site takes provisional ones for confirmed (clinical specification 4.3)."""
+        return problem.confirmed or self.decisions.unconfirmed_conditions == "count"
 
     def delivered(self, *domains: str) -> bool:
         """Whether all of these domains of the record were delivered."""

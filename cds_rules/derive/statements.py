@@ -117,6 +117,7 @@ def _kidney(derived: Derived, record: Record) -> Fact:
         "egfr_age_days": _numeric(kidney.age_days),
         "aki_stage": stage,
         "crcl": _numeric(kidney.crcl),
+        "dosing_tier": kidney.dosing_tier,
     }
     return Fact("kidney", fields, kidney.sources)
 
@@ -433,7 +434,7 @@ def _conditions(record: Record) -> Iterable[Fact]:
             fields: dict[str, Value] = {
                 "key": key,
                 "age_days": _number(record.age_days(moment)) if moment else None,
-                "confirmed": problem.confirmed,
+                "confirmed": record.counts(problem),
             }
             yield Fact("condition", fields, (problem.source,))
 

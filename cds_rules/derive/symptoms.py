@@ -138,7 +138,7 @@ def complaints(
                 onset=onset,
                 age_days=age,
                 onset_days=record.age_days(onset),
-                confirmed=symptom.confirmed,
+                confirmed=record.counts(symptom),
                 cramp=cramp,
                 gut=key in _GUT_SYMPTOMS or (key == "muscle-cramp" and symptom.site in GUT_SITES),
                 after_magnesium=record.certain(_any_since(recorded, magnesium), "medications"),
@@ -146,7 +146,7 @@ def complaints(
                 if cramp
                 else False,
                 statin_period=record.certain(statin_period, "medications") if muscular else False,
-                severe_deficiency=key in _SEVERE_DEFICIENCY and symptom.confirmed and age <= SEVERE_DAYS + EPSILON,
+                severe_deficiency=key in _SEVERE_DEFICIENCY and record.counts(symptom) and age <= SEVERE_DAYS + EPSILON,
                 source=symptom.source,
             )
         )
@@ -162,11 +162,11 @@ def _rhythm(record: Record) -> list[Complaint]:
             if moment is None:
                 continue
             age = record.age_days(moment)
-            severe = problem.confirmed and age <= SEVERE_DAYS + EPSILON
+            severe = record.counts(problem) and age <= SEVERE_DAYS + EPSILON
             onset = problem.onset or moment
             found.append(
                 Complaint(
-                    key, None, None, None, moment, onset, age, record.age_days(onset), problem.confirmed,
+                    key, None, None, None, moment, onset, age, record.age_days(onset), record.counts(problem),
                     False, False, False, False, False, severe, problem.source,
                 )
             )  # fmt: skip
@@ -241,7 +241,7 @@ def toxicity(record: Record, patient: Patient) -> Toxicity:
     """Collect the signs: symptoms of 7 days, for adults vital signs of 24 hours; nausea and vomiting count once."""
     found: dict[str, Sign] = {}
     for symptom in record.symptoms:
-        if not symptom.confirmed or not record.within(symptom.recorded, SEVERE_DAYS):
+        if not record.counts(symptom) or not record.within(symptom.recorded, SEVERE_DAYS):
             continue
         key = "nausea-or-vomiting" if symptom.key in _NAUSEA else symptom.key
         weight = _weight(key)

@@ -154,6 +154,7 @@ def _following(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
         follows: dict[str, Any] = {
             "impaired": tier in ("G3b", "G4", "G5", "AKI", "DIALYSIS"),
             "severe": tier in ("G4", "G5", "AKI", "DIALYSIS"),
+            "dosing_tier": tier,
         }
         if tier in ("UNKNOWN", "AKI", "DIALYSIS"):
             follows |= {"egfr": None, "egfr_age_days": None}

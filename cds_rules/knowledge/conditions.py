@@ -89,7 +89,7 @@ def _tests(
 ) -> list[Comparison]:
     if not isinstance(wanted, Mapping):
         constant = _constant(reader, wanted, where, field, choice, parameters)
-        return [] if constant is None else [Comparison(name, "eq", (constant,))]
+        return [] if constant is None else [Comparison(name, "eq", (constant,), _parameter(wanted))]
     if not wanted:
         reader.wrong(where, "no comparison is named; one of in, lt, le, gt, ge belongs here")
     tests = []
@@ -113,8 +113,13 @@ def _tests(
                 operator,
             )
         elif (constant := _constant(reader, operand, where, field, choice, parameters)) is not None:
-            tests.append(Comparison(name, operator, (constant,)))
+            tests.append(Comparison(name, operator, (constant,), _parameter(operand)))
     return tests
+
+
+def _parameter(value: object) -> str:
+    """The parameter that a constant is written as."""
+    return value.removeprefix("$") if isinstance(value, str) and value.startswith("$") else ""
 
 
 def _constant(

@@ -502,7 +502,9 @@ def _suggestion(
 
 
 def _evidence(reader: Reader, value: object, where: str) -> Evidence:
-    body = reader.mapping(value, where, ("supports", "grade", "claim", "citation"), ("url", "numbers"))
+    body = reader.mapping(
+        value, where, ("supports", "grade", "claim", "citation"), ("url", "numbers", "year", "population")
+    )
     numbers = []
     for item, place in reader.items(body, "numbers", where):
         if isinstance(item, bool) or not isinstance(item, int | float):
@@ -516,4 +518,13 @@ def _evidence(reader: Reader, value: object, where: str) -> Evidence:
         citation=reader.text(body, "citation", where),
         url=_url(reader, body, where) if "url" in body else "",
         numbers=tuple(numbers),
+        year=_year(reader, body, where),
+        population=reader.text(body, "population", where),
     )
+
+
+def _year(reader: Reader, body: Mapping[str, Any], where: str) -> int:
+    year = reader.number(body, "year", where)
+    if "year" in body and not (year == int(year) and 1900 <= year <= 2100):
+        reader.wrong(f"{where}.year", f"found {shown(body['year'])}; a year such as 2019 belongs here", body, "year")
+    return int(year)

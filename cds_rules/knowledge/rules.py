@@ -7,6 +7,7 @@ Floor: knowledge.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -23,11 +24,15 @@ SEVERITY = {indicator: rank for rank, indicator in enumerate(INDICATORS)}
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One comparison of a field with constants; several constants only for "in"."""
+    """One comparison of a field with constants; several constants only for "in".
+
+    parameter: the project decision that the constant is the value of, "" for one that the rule itself names.
+    """
 
     field: str
     operator: Operator
     constants: tuple[Constant, ...]
+    parameter: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
         words = {"eq": "is", "in": "is one of", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
@@ -144,7 +149,10 @@ class CardText:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What stands behind a number or a claim: grade A, B or C (clinical specification 0.10) and where to read it."""
+    """What stands behind a number or a claim: grade A, B or C (clinical specification 0.10) and where to read it.
+
+    year: of publication; 0 where the citation gives none. population: whom it was seen in; "" where that is not known.
+    """
 
     supports: str
     grade: Literal["A", "B", "C"]
@@ -152,6 +160,8 @@ class Evidence:
     citation: str
     url: str = ""
     numbers: tuple[float, ...] = ()
+    year: int = 0
+    population: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,12 @@ def rule_schema(words: Words) -> Schema:
     )
     evidence = _mapping(
         {"supports": _TEXT, "grade": {"enum": ["A", "B", "C"]}, "claim": _TEXT, "citation": _TEXT},
-        {"url": _URL, "numbers": {"type": "array", "items": {"type": "number"}}},
+        {
+            "url": _URL,
+            "numbers": {"type": "array", "items": {"type": "number"}},
+            "year": {"type": "integer", "minimum": 1900},
+            "population": _TEXT,
+        },
     )
     parts: dict[str, Schema] = {
         "title": _TEXT,

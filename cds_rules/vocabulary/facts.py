@@ -150,6 +150,7 @@ KINDS: Mapping[str, Kind] = {
             "egfr_age_days": _number("age of the chosen eGFR", "d"),
             "aki_stage": _number("KDIGO stage, 0 without AKI"),
             "crcl": _number("Cockcroft-Gault creatinine clearance", "mL/min"),
+            "dosing_tier": _text("tier that limits of statin doses are judged by", *TIERS),
         },
         ("patient", "labs", "conditions", "procedures"),
     ),

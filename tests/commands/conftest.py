@@ -55,6 +55,7 @@ def pack(tmp_path: Path) -> Path:
     yaml = YAML(typ="safe", pure=True)
     head = yaml.load(PACK_FOLDER / "pack.yaml")
     head["groups"] = [{"id": name, "title": name, "rules": list(rules)} for name, rules in RULES.items()]
+    del head["parameters"]  # none of these rules reads one
     head["removals"] = [{"by": ["magnesium-excess"], "at_least": "warning", "removes": ["mg-gi-upset"]}]
     for part in ("tables", "valuesets"):
         shutil.copytree(PACK_FOLDER / part, folder / part)

@@ -41,6 +41,30 @@ def test_a_number_nothing_stands_behind_is_an_error(typed: Typed, pack: Path) ->
     assert "no evidence entry names the number 4 (lab.age_days)" in done.out
 
 
+def test_a_number_equal_to_a_parameter_is_not_backed_by_it(typed: Typed, pack: Path) -> None:
+    text = (pack / "pack.yaml").read_text("utf-8")
+    (pack / "pack.yaml").write_text(
+        f"{text}\nparameters:\n  window: {{value: 4, low: 3, high: 5, unit: d, because: a decision}}\n", "utf-8"
+    )
+    change(pack / "rules/mg-oral-aki.yaml", "age_days: {le: 3}", "age_days: {le: 4}")
+    done = typed("lint", pack)
+    assert "no evidence entry names the number 4 (lab.age_days)" in done.out
+    assert "copy/pack.yaml: parameters.window: is read by nothing; take it out" in done.out
+    assert "evidence[3].numbers: no condition of the rule compares with 3; take it out" in done.out
+    change(pack / "rules/mg-oral-aki.yaml", "age_days: {le: 4}", "age_days: {le: $window}")
+    change(pack / "rules/mg-oral-aki.yaml", "numbers: [3]", "numbers: []")
+    assert typed("lint", pack).out == ""
+
+
+def test_ages_and_what_suggestions_rest_on_need_evidence_too(typed: Typed, pack: Path) -> None:
+    change(
+        pack / "rules/mg-oral-aki.yaml",
+        "{offer: order-bmp}",
+        "{offer: order-bmp, when: {fact: patient, age_years: {ge: 70}}}",
+    )
+    assert "suggestions[2]: no evidence entry names the number 70 (patient.age_years)" in typed("lint", pack).out
+
+
 def test_a_template_that_cannot_be_read_is_an_error(typed: Typed, pack: Path) -> None:
     change(pack / "rules/mg-gi-upset.yaml", "'diarrhea' in gut_keys %}", "'diarrhea' in gut_keys }")
     done = typed("lint", pack)

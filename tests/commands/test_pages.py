@@ -42,7 +42,7 @@ def test_the_pages_in_docs_are_those_of_the_pack(made: dict[str, str]) -> None:
 def test_a_page_names_thresholds_with_unit_parameters_evidence_cases_and_company(made: dict[str, str]) -> None:
     page = made["hypermagnesemia-lab.md"]
     assert "laboratory result magnesium: value at least 4.8 mg/dL" in page
-    assert "| mg_band_moderate | 4.8 | 4.5 to 5 | mg/dL |" in page
+    assert "| mg_band_moderate | 4.8 | between 4.5 and 5 mg/dL |" in page
     assert "| value above 3.0 mg/dL and the upper limit | B |" in page
     assert "(https://doi.org/10.3390/kidneydial4010001)" in page
     assert "| hemolyzed 3.0 | patient-view | silent |" in page

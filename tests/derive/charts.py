@@ -9,6 +9,7 @@ from typing import Any
 
 from cds_rules.derive import Derived, derive
 from cds_rules.derive.record import Record
+from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import (
     Amount,
     Chart,
@@ -159,10 +160,11 @@ def derived(
     hook: str = "patient-view",
     gaps: Iterable[str] = (),
     tables: Mapping[str, list[dict[str, str]]] | None = None,
+    decisions: Decisions = STANDARD,
     **who: Any,
 ) -> Derived:
     missing = {domain: f"{domain} not sent" for domain in gaps}
-    return derive(chart(*entries, **who), hook=hook, at=AT, tables=tables or {}, gaps=missing)
+    return derive(chart(*entries, **who), hook=hook, at=AT, tables=tables or {}, gaps=missing, decisions=decisions)
 
 
 def facts(found: Derived, kind: str, **fields: Value) -> list[Fact]:
