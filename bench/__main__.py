@@ -84,12 +84,10 @@ STAGES = {
     cds_rules.Evaluation.__module__: {
         "read_chart": "read",
         "why_invalid": "validate",
-        "derive": "derive",
-        "World": "match",
-        "arbitrate": "arbitrate",
         "views": "cards",
         "cards": "cards",
     },
+    "cds_rules.engine.settling": {"derive": "derive", "World": "match", "arbitrate": "arbitrate"},
 }
 """Module -> the functions it calls, and the stage each belongs to. Decoding happens inside of reading and is taken off."""
 

@@ -16,10 +16,10 @@ from typing import Any
 from cds_rules.cards.cards import Scene, cards
 from cds_rules.cards.texts import Texts, compile_texts
 from cds_rules.cards.views import views, vocabulary
-from cds_rules.derive import Derived, derive
-from cds_rules.engine.arbitration import Policy, arbitrate
+from cds_rules.derive import Derived, Tables
+from cds_rules.engine.arbitration import Policy
 from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
-from cds_rules.engine.reference import World
+from cds_rules.engine.settling import Rulebook, Scenario, Settled, settle
 from cds_rules.fhir import Document, Reading, read_chart
 from cds_rules.fhir.validation import why_invalid
 from cds_rules.knowledge.decisions import Decisions, decisions_of, settled
@@ -66,8 +66,18 @@ class Evaluation:
     matcher: str
     disagreements: tuple[str, ...]
     fingerprint: str
-    chart: Chart
-    derived: Derived
+    scenario: Scenario
+    settled: Settled
+
+    @property
+    def chart(self) -> Chart:
+        """What was read and used."""
+        return self.scenario.chart
+
+    @property
+    def derived(self) -> Derived:
+        """What was computed from it."""
+        return self.settled.derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +87,31 @@ class Knowledge:
     packs: tuple[Pack, ...]
     rules: Mapping[str, Rule]
     pack_of: Mapping[str, Pack]
-    tables: Mapping[str, Rows]
     terminology: Terminology
     parameters: SimpleNamespace
-    decisions: Decisions
-    judge: Judge
-    policy: Policy
+    rulebook: Rulebook
     texts: Mapping[str, Texts]
     fingerprint: str
+
+    @property
+    def judge(self) -> Judge:
+        """The compiled rules."""
+        return self.rulebook.judge
+
+    @property
+    def policy(self) -> Policy:
+        """The order between rules."""
+        return self.rulebook.policy
+
+    @property
+    def tables(self) -> Tables:
+        """The tables of all packs by name."""
+        return self.rulebook.tables
+
+    @property
+    def decisions(self) -> Decisions:
+        """What the packs' parameters decide for derived facts."""
+        return self.rulebook.decisions
 
 
 def build(packs: Sequence[Pack], version: str) -> Knowledge:
@@ -100,15 +127,17 @@ def build(packs: Sequence[Pack], version: str) -> Knowledge:
         packs=tuple(packs),
         rules={rule.id: rule for rule in rules},
         pack_of={rule.id: pack for pack in packs for rule in pack.rules},
-        tables=tables,
         terminology=Terminology.from_tables(tables),
         parameters=SimpleNamespace(**parameters),
-        decisions=decisions_of(parameters),
-        judge=Judge(rules),
-        policy=Policy(
-            [group for pack in packs for group in pack.groups],
-            [removal for pack in packs for removal in pack.removals],
-            next((pack.comfort_care for pack in packs if pack.comfort_care), None),
+        rulebook=Rulebook(
+            Judge(rules),
+            Policy(
+                [group for pack in packs for group in pack.groups],
+                [removal for pack in packs for removal in pack.removals],
+                next((pack.comfort_care for pack in packs if pack.comfort_care), None),
+            ),
+            tables,
+            decisions_of(parameters),
         ),
         texts=compile_texts(rules, vocabulary(parameters)),
         fingerprint=_fingerprint(packs, tables, version),
@@ -170,20 +199,10 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
     missing = _joined(call.missing, reading.lost)
     withdrawn: dict[str, str] = {}
     while True:
-        derived = derive(
-            chart,
-            hook=call.hook,
-            at=call.at,
-            tables=knowledge.tables,
-            gaps=missing,
-            decisions=knowledge.decisions,
-        )
-        world = World(derived.facts, derived.gaps)
-        verdict = knowledge.judge.judge(call.hook, derived.facts, derived.gaps, missing)
-        findings, outcomes = arbitrate(verdict, knowledge.policy, world, call.hook)
-        refused = {
-            reference: reason for reference, reason in _invalid(findings, reading).items() if reference not in withdrawn
-        }
+        scenario = Scenario(chart, call.hook, call.at, missing)
+        reached = settle(knowledge.rulebook, scenario)
+        found = _invalid(reached.findings, reading)
+        refused = {reference: reason for reference, reason in found.items() if reference not in withdrawn}
         if not refused:
             break
         withdrawn |= refused
@@ -191,7 +210,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         because = f"a resource that is not valid FHIR was not used ({kinds})"
         missing = _joined(missing, dict.fromkeys(sorted(parts_told_by(chart, refused)), because))
         chart = withdraw(chart, refused)
-    rules = knowledge.rules
+    rules, derived, findings, outcomes = knowledge.rules, reached.derived, reached.findings, reached.outcomes
     not_judged = {
         name: outcome.because
         for name, outcome in outcomes.items()
@@ -201,7 +220,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         hook_instance=call.hook_instance,
         at=call.at,
         chart=chart,
-        world=world,
+        world=reached.world,
         views=views(derived, knowledge.parameters) if findings else {},
         raw=reading.raw,
         focal=derived.focal,
@@ -216,11 +235,11 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         outcomes=outcomes,
         not_judged=not_judged,
         unread=chart.unread,
-        matcher=verdict.matcher,
-        disagreements=verdict.disagreements,
+        matcher=reached.verdict.matcher,
+        disagreements=reached.verdict.disagreements,
         fingerprint=knowledge.fingerprint,
-        chart=chart,
-        derived=derived,
+        scenario=scenario,
+        settled=reached,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cds_rules.engine.judging import Finding, Outcome, Verdict
+from cds_rules.engine.judging import By, Finding, Outcome, Verdict
 from cds_rules.engine.reference import YES, World, truth
 from cds_rules.knowledge.rules import SEVERITY, Condition, Group, Removal
 
@@ -33,15 +33,15 @@ def arbitrate(
     for finding in verdict.findings:
         if finding.rule.status == "draft":
             outcomes[finding.rule.id] = Outcome(
-                "suppressed", finding.indicator, ("the rule is a draft: judged and counted, never shown",)
+                "suppressed", finding.indicator, ("the rule is a draft: judged and counted, never shown",), "draft"
             )
         else:
             standing[finding.rule.id] = finding
 
-    def take(loser: str, winner: str, because: str) -> None:
+    def take(loser: str, winner: str, by: By, because: str) -> None:
         lost = standing.pop(loser)
         standing[winner] = replace(standing[winner], also=(*standing[winner].also, lost))
-        outcomes[loser] = Outcome("suppressed", lost.indicator, (because,))
+        outcomes[loser] = Outcome("suppressed", lost.indicator, (because,), by, winner)
 
     for group in policy.groups:
         present = [rule for rule in group.rules if rule in standing]
@@ -49,7 +49,7 @@ def arbitrate(
             best = max(present, key=lambda rule: SEVERITY[standing[rule].indicator])  # the first of equals, as listed
             for loser in present:
                 if loser != best:
-                    take(loser, best, f"{best} speaks for the group {group.id}")
+                    take(loser, best, "group", f"{best} speaks for the group {group.id}")
     for removal in policy.removals:
         if removal.hooks and hook not in removal.hooks:
             continue
@@ -60,12 +60,12 @@ def arbitrate(
                 continue
             for loser in [rule for rule in standing if rule in removal.removes and rule != winner]:
                 if SEVERITY[standing[loser].indicator] <= SEVERITY[standing[winner].indicator]:
-                    take(loser, winner, f"{winner} says it already")
+                    take(loser, winner, "removal", f"{winner} says it already")
     if policy.comfort_care is not None and truth(policy.comfort_care, world) is YES:
         for rule, finding in list(standing.items()):
             if hook == "patient-view" or finding.indicator != "critical":
                 del standing[rule]
-                outcomes[rule] = Outcome("suppressed", finding.indicator, ("comfort care",))
+                outcomes[rule] = Outcome("suppressed", finding.indicator, ("comfort care",), "comfort-care")
     order = {rule: place for place, rule in enumerate(rule for group in policy.groups for rule in group.rules)}
     kept = sorted(standing.values(), key=lambda finding: (-SEVERITY[finding.indicator], order[finding.rule.id]))
     return tuple(kept), outcomes

@@ -33,6 +33,8 @@ from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, fact
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 State = Literal["fired", "suppressed", "not-fired", "not-judged"]
+By = Literal["unless", "draft", "group", "removal", "override", "comfort-care"]
+"""What suppresses a rule that would fire: its own exception, its status, another rule, a clinician, comfort care."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,21 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one rule: exactly one a rule and evaluation. because: short sentences without patient data."""
+    """What became of one rule: exactly one a rule and evaluation.
+
+    because: short sentences without patient data. by: what suppressed it; winner: the rule that did, for a group or a
+    removal. indicator: the level it has, or would have had but for a suppression after judging.
+    """
 
     state: State
     indicator: Indicator | None = None
     because: tuple[str, ...] = ()
+    by: By | None = None
+    winner: str = ""
 
 
 _NOT_FIRED = Outcome("not-fired")
+_NO_LEVEL = Outcome("not-fired", because=("no level applies",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +204,28 @@ class _Reading:
         self.truths |= own
 
 
+def standing(rule: Rule, truths: Mapping[str, Truth]) -> tuple[State, int]:
+    """What the truths of its conditions make of one rule.
+
+    truths: by "rule: condition"; those of levels and exceptions may be left out where the trigger is not met.
+
+    Returns:
+        The state, and the number of the level that applies (fired) or of the exception (suppressed); else 0.
+    """
+    when = truths[f"{rule.id}: when"]
+    if when is NO:
+        return "not-fired", 0
+    levels = [truths[f"{rule.id}: level {number}"] for number in range(len(rule.levels))]
+    if all(level is NO for level in levels):
+        return "not-fired", 0
+    for number in range(len(rule.unless)):
+        if truths[f"{rule.id}: unless {number}"] is YES:
+            return "suppressed", number
+    if when is UNKNOWN or YES not in levels:
+        return "not-judged", 0
+    return "fired", levels.index(YES)
+
+
 def decide(
     rule: Rule,
     truths: Mapping[str, Truth],
@@ -202,21 +233,19 @@ def decide(
     gaps: Mapping[str, Sequence[str]],
     missing: Mapping[str, str] = NOTHING,
 ) -> tuple[Outcome, Finding | None]:
-    """Settle one rule from the truths of its conditions."""
-    when = truths[f"{rule.id}: when"]
-    if when is NO:
-        return _NOT_FIRED, None
-    levels = [truths[f"{rule.id}: level {number}"] for number in range(len(rule.levels))]
-    if all(level is NO for level in levels):
-        return Outcome("not-fired", because=("no level applies",)), None
-    for number, unless in enumerate(rule.unless):
-        if truths[f"{rule.id}: unless {number}"] is YES:
-            return Outcome("suppressed", because=(unless.because,)), None
-    doubtful = [level for level, found in zip(rule.levels, levels, strict=True) if found is UNKNOWN]
-    if when is UNKNOWN or YES not in levels:
-        causes = [rule.trigger] if when is UNKNOWN else [level.when for level in doubtful]
-        return Outcome("not-judged", because=_reasons(causes, world, gaps, missing)), None
-    chosen = rule.levels[levels.index(YES)]
+    """Settle one rule from the truths of its conditions: its outcome and, when it fired, the finding."""
+    state, number = standing(rule, truths)
+    doubtful = [level for place, level in enumerate(rule.levels) if truths.get(f"{rule.id}: level {place}") is UNKNOWN]
+    match state:
+        case "not-fired":
+            return (_NOT_FIRED if truths[f"{rule.id}: when"] is NO else _NO_LEVEL), None
+        case "suppressed":
+            return Outcome("suppressed", because=(rule.unless[number].because,), by="unless"), None
+        case "not-judged":
+            open_trigger = truths[f"{rule.id}: when"] is UNKNOWN
+            causes = [rule.trigger] if open_trigger else [level.when for level in doubtful]
+            return Outcome("not-judged", because=_reasons(causes, world, gaps, missing)), None
+    chosen = rule.levels[number]
     doubts = [
         f"could be {level.indicator}: {reason}"
         for level in doubtful

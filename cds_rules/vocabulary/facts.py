@@ -36,11 +36,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of fact: its fields and the domains of the record without which its absence says nothing."""
+    """One kind of fact: its fields and the domains of the record without which its absence says nothing.
+
+    names: the field that says what a fact of this kind is about, "" where there is exactly one fact.
+    """
 
     meaning: str
     fields: Mapping[str, Field]
     domains: tuple[str, ...]
+    names: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,7 @@ KINDS: Mapping[str, Kind] = {
             "repeatedly_low": _flag("potassium: another one below 3.5 at least 24 h earlier, at most 14 days old"),
         },
         ("labs",),
+        names="code",
     ),
     "vital": Kind(
         "The latest vital sign or body measure of each key, and what is computed with it.",
@@ -236,6 +241,7 @@ KINDS: Mapping[str, Kind] = {
             "age_days": _number("age", "d"),
         },
         ("patient", "labs", "vitals"),
+        names="code",
     ),
     "slco1b1": Kind(
         "The SLCO1B1 phenotype on file (clinical specification 2.27), of any age; the newest that can be read.",
@@ -265,6 +271,7 @@ KINDS: Mapping[str, Kind] = {
             ),
         },
         ("medications",),
+        names="class",
     ),
     "magnesium-product": Kind(
         "A magnesium product of `magnesium`: in BOTH, or stopped within 3 days; one fact each.",
@@ -279,6 +286,7 @@ KINDS: Mapping[str, Kind] = {
             "reason": _text("why it is given", *REASONS),
         },
         ("medications",),
+        names="class",
     ),
     "statin-dose": Kind(
         "A statin in BOTH whose daily dose is known, or an active one that a draft replaces.",
@@ -293,6 +301,7 @@ KINDS: Mapping[str, Kind] = {
             ),
         },
         ("medications",),
+        names="statin",
     ),
     "condition": Kind(
         "An active condition that counts (clinical specification 4.3).",
@@ -302,6 +311,7 @@ KINDS: Mapping[str, Kind] = {
             "confirmed": _flag("not provisional, differential or unconfirmed"),
         },
         ("conditions",),
+        names="key",
     ),
     "symptom": Kind(
         "A reported symptom or sign (clinical specification 5.4, 3.11).",
@@ -317,6 +327,7 @@ KINDS: Mapping[str, Kind] = {
             "severe_deficiency": _flag("severe_deficiency_sign (3.11)"),
         },
         ("conditions", "labs", "medications"),
+        names="key",
     ),
     "order": Kind(
         "A test that is already ordered.",
@@ -325,11 +336,13 @@ KINDS: Mapping[str, Kind] = {
             "state": _text("active or draft", "active", "draft"),
         },
         ("orders",),
+        names="test",
     ),
     "renal-risk": Kind(
         "A risk factor for impaired kidneys (renal_risk_factor, 3.1), one fact each.",
         {"key": _text("condition key or medication class")},
         ("conditions", "medications"),
+        names="key",
     ),
     "deficiency-risk": Kind(
         "A risk for magnesium deficiency (mg_risk, 3.9b), one fact each.",
@@ -339,6 +352,7 @@ KINDS: Mapping[str, Kind] = {
             "count": _number("how many different risks there are"),
         },
         ("conditions", "medications"),
+        names="key",
     ),
     "interaction": Kind(
         "A row of table 2.25 that applies to a statin and a partner in BOTH.",
@@ -350,6 +364,7 @@ KINDS: Mapping[str, Kind] = {
             "cap_mg": _number("allowed dose of a cap row", "mg/d"),
         },
         ("medications",),
+        names="statin",
     ),
     "spacing": Kind(
         "An oral magnesium product and an oral drug of table 2.34 in BOTH, of which a draft in focus takes part.",
@@ -359,5 +374,6 @@ KINDS: Mapping[str, Kind] = {
             "settled": _flag("both active for more than 30 days, the draft only renews one of them"),
         },
         ("medications",),
+        names="partner",
     ),
 }

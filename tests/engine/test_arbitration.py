@@ -99,4 +99,24 @@ def test_a_draft_rule_is_counted_and_never_shown(pack: Pack) -> None:
         verdict(drafted, finding(pack.rules[0], "info", "b")), policy(("a", "b")), QUIET, "patient-view"
     )
     assert [each.rule.id for each in kept] == ["b"]
-    assert outcomes["a"] == Outcome("suppressed", "critical", ("the rule is a draft: judged and counted, never shown",))
+    because = ("the rule is a draft: judged and counted, never shown",)
+    assert outcomes["a"] == Outcome("suppressed", "critical", because, "draft")
+
+
+def test_an_outcome_says_what_suppressed_the_rule(pack: Pack) -> None:
+    rules = [
+        finding(pack.rules[0], "warning", "a"),
+        finding(pack.rules[0], "info", "b"),
+        finding(pack.rules[0], "info", "c"),
+    ]
+    removal = Removal(frozenset({"a"}), frozenset({"c"}))
+    order = policy(("a", "b"), ("c",), removals=(removal,))
+    _, outcomes = arbitrate(verdict(*rules), order, QUIET, "patient-view")
+    assert [(outcomes[rule].by, outcomes[rule].winner) for rule in "abc"] == [
+        (None, ""),
+        ("group", "a"),
+        ("removal", "a"),
+    ]
+    comfort = World([fact("patient", comfort_care=True)])
+    _, outcomes = arbitrate(verdict(*rules), order, comfort, "patient-view")
+    assert outcomes["a"].by == "comfort-care"

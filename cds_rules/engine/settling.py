@@ -1,0 +1,70 @@
+"""From a chart to what is left to say: derived facts, both matchers, the order between rules; the part of an evaluation
+that a changed chart goes through again.
+
+Flows in: a `Rulebook` (built once) and a `Scenario`. Flows out: `Settled`. Floor: engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cds_rules.derive import Derived, Tables, derive
+from cds_rules.engine.arbitration import Policy, arbitrate
+from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
+from cds_rules.engine.reference import World
+from cds_rules.knowledge.decisions import Decisions
+from cds_rules.vocabulary.chart import Chart
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What settles a chart: the compiled rules, the order between them, the packs' tables and decisions."""
+
+    judge: Judge
+    policy: Policy
+    tables: Tables
+    decisions: Decisions
+
+    def derived(self, scenario: Scenario) -> Derived:
+        """Everything computed from the chart of a scenario."""
+        return derive(
+            scenario.chart,
+            hook=scenario.hook,
+            at=scenario.at,
+            tables=self.tables,
+            gaps=scenario.missing,
+            decisions=self.decisions,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A chart as it is or as it might be, and the question. missing: domain of the record -> why it is not wholly there."""
+
+    chart: Chart
+    hook: str
+    at: datetime
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What rules make of a scenario: the findings that stay, most urgent first, and one outcome for each rule."""
+
+    derived: Derived
+    world: World
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    outcomes: Mapping[str, Outcome]
+
+
+def settle(rulebook: Rulebook, scenario: Scenario) -> Settled:
+    """Derive, judge and arbitrate."""
+    hook, missing = scenario.hook, scenario.missing
+    derived = rulebook.derived(scenario)
+    world = World(derived.facts, derived.gaps)
+    verdict = rulebook.judge.judge(hook, derived.facts, derived.gaps, missing)
+    findings, outcomes = arbitrate(verdict, rulebook.policy, world, hook)
+    return Settled(derived, world, verdict, findings, outcomes)
