@@ -21,6 +21,14 @@ IMPAIRED = frozenset({"G3b", "G4", "G5", "AKI", "DIALYSIS"})
 SEVERE = frozenset({"G4", "G5", "AKI", "DIALYSIS"})
 _REASSURING_DAYS, _HAZARDOUS_DAYS = 365.0, 730.0
 _CKD_TIERS = (("ckd-5", "G5"), ("ckd-4", "G4"), ("ckd-3b", "G3b"))
+TIER_EGFR = {
+    "OK": (60.0, math.inf),
+    "G3a": (45.0, 60.0),
+    "G3b": (30.0, 45.0),
+    "G4": (15.0, 30.0),
+    "G5": (0.0, 15.0),
+}
+"""Tier -> from, below, in mL/min/1.73 m² after rounding: the tiers that an eGFR alone can give (`gfr_stage`)."""
 _BADNESS = {"OK": 0, "G3a": 1, "G3b": 2, "G4": 3, "G5": 4}
 _TIER_OF_STAGE = {"G1": "OK", "G2": "OK"}
 _IN_PREGNANCY = "eGFR equations are not validated in pregnancy"

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from cds_rules.engine.judging import Judge, decide
-from cds_rules.engine.reference import World, truth
+from cds_rules.engine.judging import Judge
+from cds_rules.engine.reference import World
+from cds_rules.engine.reference import said as stands
 from cds_rules.knowledge.cases import Case
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Operator, Pattern, Rule
 
@@ -103,9 +104,8 @@ def survivors(rule: Rule, cases: Iterable[Case]) -> tuple[list[Mutant], int]:
 def _said_by(rule: Rule, hook: str, world: World) -> str:
     if hook not in rule.hooks:
         return "silent"
-    truths = {f"{rule.id}: {name}": truth(condition, world) for name, condition in rule.conditions()}
-    outcome, _ = decide(rule, truths, world, {})
-    return said(outcome.state, outcome.indicator)
+    state, indicator = stands(rule, world)
+    return said(state, indicator)
 
 
 def _swapped(items: tuple[T, ...], place: int, item: T) -> tuple[T, ...]:

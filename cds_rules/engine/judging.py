@@ -13,18 +13,18 @@ from types import MappingProxyType
 from typing import Literal
 
 from cds_rules.engine import durable
+from cds_rules.engine.evidence import evidence
 from cds_rules.engine.reference import (
     NO,
     UNKNOWN,
-    YES,
-    Judgement,
     Meaning,
+    State,
     Truth,
     World,
     judge,
     meaning,
+    standing,
     unknowns,
-    witnesses,
 )
 from cds_rules.knowledge.rules import Condition, Indicator, Pattern, Rule
 from cds_rules.vocabulary.errors import MatcherError
@@ -32,29 +32,23 @@ from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, fact
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
-State = Literal["fired", "suppressed", "not-fired", "not-judged"]
 By = Literal["unless", "draft", "group", "removal", "override", "comfort-care"]
 """What suppresses a rule that would fire: its own exception, its status, another rule, a clinician, comfort care."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that fired: its level, the judgements that made it fire, and what could not be told beside.
+    """A rule that fired: its level, the facts it rests on, and what could not be told beside.
 
-    doubts: sentences about levels and suppressions that could not be judged. also: findings this one took in.
+    facts: the evidence, those of the trigger first, each once. doubts: sentences about levels and suppressions that could
+    not be judged. also: findings this one took in.
     """
 
     rule: Rule
     indicator: Indicator
-    trigger: Judgement
-    level: Judgement
+    facts: tuple[Fact, ...]
     doubts: tuple[str, ...] = ()
     also: tuple[Finding, ...] = ()
-
-    @property
-    def facts(self) -> tuple[Fact, ...]:
-        """The facts it rests on, those of the trigger first, each once."""
-        return tuple({id(each): each for each in (*witnesses(self.trigger), *witnesses(self.level))}.values())
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -204,28 +198,6 @@ class _Reading:
         self.truths |= own
 
 
-def standing(rule: Rule, truths: Mapping[str, Truth]) -> tuple[State, int]:
-    """What the truths of its conditions make of one rule.
-
-    truths: by "rule: condition"; those of levels and exceptions may be left out where the trigger is not met.
-
-    Returns:
-        The state, and the number of the level that applies (fired) or of the exception (suppressed); else 0.
-    """
-    when = truths[f"{rule.id}: when"]
-    if when is NO:
-        return "not-fired", 0
-    levels = [truths[f"{rule.id}: level {number}"] for number in range(len(rule.levels))]
-    if all(level is NO for level in levels):
-        return "not-fired", 0
-    for number in range(len(rule.unless)):
-        if truths[f"{rule.id}: unless {number}"] is YES:
-            return "suppressed", number
-    if when is UNKNOWN or YES not in levels:
-        return "not-judged", 0
-    return "fired", levels.index(YES)
-
-
 def decide(
     rule: Rule,
     truths: Mapping[str, Truth],
@@ -257,9 +229,8 @@ def decide(
                 f'"{unless.because}" could not be checked: {reason}'
                 for reason in _reasons([unless.when], world, gaps, missing)
             ]
-    finding = Finding(
-        rule, chosen.indicator, judge(rule.trigger, world), judge(chosen.when, world), tuple(dict.fromkeys(doubts))
-    )
+    rests_on = evidence(rule, world, judge(rule.trigger, world), number, judge(chosen.when, world))
+    finding = Finding(rule, chosen.indicator, rests_on, tuple(dict.fromkeys(doubts)))
     return Outcome("fired", chosen.indicator), finding
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import Any as Anything
+from typing import Literal
 
-from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Pattern
+from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Indicator, Not, Pattern, Rule
 from cds_rules.vocabulary.facts import Fact, Value
 
 
@@ -167,24 +168,6 @@ def judge(condition: Condition, world: World) -> Judgement:
             return Judgement(condition, max((inner.truth for inner in inners), default=NO), (), inners)
 
 
-def witnesses(judgement: Judgement) -> tuple[Fact, ...]:
-    """The facts on which a met condition rests, in the order of its patterns, each once.
-
-    A `not` rests on absence and has none.
-    """
-    found: dict[int, Fact] = {}
-
-    def walk(node: Judgement) -> None:
-        if node.truth is YES and not isinstance(node.condition, Not):
-            for each in node.facts:
-                found.setdefault(id(each), each)
-            for part in node.parts:
-                walk(part)
-
-    walk(judgement)
-    return tuple(found.values())
-
-
 def unknowns(judgement: Judgement) -> tuple[Pattern, ...]:
     """The patterns because of which a condition cannot be judged, in order, each once."""
     found: dict[Pattern, None] = {}
@@ -198,3 +181,39 @@ def unknowns(judgement: Judgement) -> tuple[Pattern, ...]:
 
     walk(judgement)
     return tuple(found)
+
+
+State = Literal["fired", "suppressed", "not-fired", "not-judged"]
+
+
+def standing(rule: Rule, truths: Mapping[str, Truth]) -> tuple[State, int]:
+    """What the truths of its conditions make of one rule.
+
+    truths: by "rule: condition"; those of levels and exceptions may be left out where the trigger is not met.
+
+    Returns:
+        The state, and the number of the level that applies (fired) or of the exception (suppressed); else 0.
+    """
+    when = truths[f"{rule.id}: when"]
+    if when is NO:
+        return "not-fired", 0
+    levels = [truths[f"{rule.id}: level {number}"] for number in range(len(rule.levels))]
+    if all(level is NO for level in levels):
+        return "not-fired", 0
+    for number in range(len(rule.unless)):
+        if truths[f"{rule.id}: unless {number}"] is YES:
+            return "suppressed", number
+    if when is UNKNOWN or YES not in levels:
+        return "not-judged", 0
+    return "fired", levels.index(YES)
+
+
+def said(rule: Rule, world: World) -> tuple[State, Indicator | None]:
+    """What one rule says of a world before arbitration: its state, and the level where it fires."""
+    truths: dict[str, Truth] = {}
+    for name, condition in rule.conditions():
+        truths[f"{rule.id}: {name}"] = found = truth(condition, world)
+        if name == "when" and found is NO:
+            break
+    state, number = standing(rule, truths)
+    return state, rule.levels[number].indicator if state == "fired" else None

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from cds_rules.engine.arbitration import Policy, arbitrate
 from cds_rules.engine.judging import Finding, Outcome, Verdict
-from cds_rules.engine.reference import YES, Judgement, World
+from cds_rules.engine.reference import World
 from cds_rules.knowledge.pack import Pack
-from cds_rules.knowledge.rules import ALWAYS, Comparison, Group, Indicator, Pattern, Removal, Rule
+from cds_rules.knowledge.rules import Comparison, Group, Indicator, Pattern, Removal, Rule
 from cds_rules.vocabulary.facts import fact
 
 COMFORT = Pattern("patient", (Comparison("comfort_care", "eq", (True,)),))
@@ -16,8 +16,7 @@ QUIET = World([fact("patient", comfort_care=False)])
 
 
 def finding(rule: Rule, indicator: Indicator, name: str = "", status: str = "active") -> Finding:
-    settled = Judgement(ALWAYS, YES)
-    return Finding(replace(rule, id=name or rule.id, status=status), indicator, settled, settled)
+    return Finding(replace(rule, id=name or rule.id, status=status), indicator, ())
 
 
 def verdict(*findings: Finding) -> Verdict:

@@ -1,4 +1,4 @@
-"""What conditions mean: three values, gaps, open fields, witnesses."""
+"""What conditions mean: three values, gaps, open fields."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, truth, unknowns, witnesses
+from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, truth, unknowns
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Pattern
-from cds_rules.vocabulary.chart import Source
 from cds_rules.vocabulary.facts import fact
 
 HIGH = Pattern("lab", (Comparison("code", "eq", ("magnesium",)), Comparison("value", "gt", (3.0,))))
@@ -40,13 +39,6 @@ def test_one_known_part_settles_all_and_any() -> None:
     assert truth(Any((HIGH, G5)), gap) is YES
     assert truth(All((HIGH, Not(G5))), gap) is NO
     assert truth(All((HIGH, G5)), gap) is UNKNOWN
-
-
-def test_witnesses_are_the_facts_of_what_is_met_each_once() -> None:
-    source = Source("Observation/1", "Magnesium")
-    level, kidney = fact("lab", source, code="magnesium", value=4), fact("kidney", tier="G5")
-    judgement = judge(All((HIGH, Any((G5, HIGH)), Not(Pattern("order", ())))), World([level, kidney]))
-    assert witnesses(judgement) == (level, kidney)
 
 
 def test_unknowns_name_the_patterns_to_blame() -> None:

@@ -12,6 +12,7 @@ from rich.progress import track
 import cds_rules
 from tests.laws.laws import LAWS, Trial
 from tests.laws.patients import Patients
+from tests.laws.questions import QUESTIONS
 
 
 def main() -> int:
@@ -27,12 +28,12 @@ def main() -> int:
     for seed in track(seeds, "patients", console=console, disable=not console.is_terminal):
         trial = Trial.of(knowledge, patients, seed)
         cards.update(finding.rule.id for finding in trial.answer.findings)
-        for law in LAWS:
+        for law in (*LAWS, *QUESTIONS):
             if (told := law(trial)) is not None:
                 broken[law.__name__] += 1
                 if broken[law.__name__] <= 3:
                     console.print(f"{law.__name__}, seed {seed}: {told}", markup=False, soft_wrap=True)
-    for law in LAWS:
+    for law in (*LAWS, *QUESTIONS):
         console.print(f"{law.__name__.replace('_', ' ')}: {broken[law.__name__] or 'never'} broken", markup=False)
     console.print(f"{len(seeds)} patients, {cards.total()} cards of {len(cards)} rules")
     return 1 if broken else 0
