@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cds_rules.derive import Derived, derive
+from cds_rules.derive import Derived
 from cds_rules.engine.changes import Change, Dose, Filtration, Measured, Value, Without, applied
 from cds_rules.engine.explanation import fires
 from cds_rules.engine.judging import Outcome
@@ -61,13 +61,11 @@ class _Trials:
         """What the rule says, before arbitration."""
         key = frozenset(changes)
         if key not in self._known:
-            self._known[key] = said(self._rule, _world(self._rulebook, self.scenario(changes)))
+            self._known[key] = self._of(self._rulebook.derived(self.scenario(changes)))
         return self._known[key]
 
-
-def _world(rulebook: Rulebook, scenario: Scenario) -> World:
-    derived = derive(scenario.chart, hook=scenario.hook, at=scenario.at, tables=rulebook.tables, gaps=scenario.missing)
-    return World(derived.facts, derived.gaps)
+    def _of(self, derived: Derived) -> Said:
+        return said(self._rule, World(derived.facts, derived.gaps))
 
 
 def counterfactuals(

@@ -213,7 +213,8 @@ def _span(leaf: _Leaf, lab: Lab | None) -> _Span:
     span = _Span()
     low, high = (lab.low, lab.high) if lab else (None, None)
     if lab is None and "magnesium" in leaf.constants("code"):
-        low, high = 1.7, 2.4
+        decisions = leaf.derived.record.decisions
+        low, high = decisions.magnesium_lower_limit, decisions.magnesium_upper_limit
     for test in leaf.pattern.tests:
         constant = test.constants[0]
         if test.field == "value" and isinstance(constant, float):
