@@ -21,7 +21,7 @@ from cds_rules.knowledge.decisions import NAMES, settled
 from cds_rules.knowledge.pack import Pack, read_packs
 from cds_rules.knowledge.rules import Rule, patterns
 from cds_rules.vocabulary.errors import Mistake, PackError
-from cds_rules.vocabulary.facts import fact
+from cds_rules.vocabulary.facts import call
 
 REVIEW_PERIOD = timedelta(days=365)
 
@@ -75,11 +75,11 @@ def _errors(pack: Pack) -> Iterator[Mistake]:
         if "silent" not in said:
             yield Mistake(name, "", "no silent case. Add one.")
     for hook in sorted({hook for rule in pack.rules for hook in rule.hooks}):
-        call = fact("call", hook=hook)
+        called = call(hook)
         for part in ("when", "details"):
             used = {
                 rule.id: durable.compiled_rules(
-                    [condition for name, condition in rule.conditions() if (name == "when") is (part == "when")], call
+                    [condition for name, condition in rule.conditions() if (name == "when") is (part == "when")], called
                 )
                 for rule in pack.rules
                 if hook in rule.hooks

@@ -179,9 +179,15 @@ def _replaced(active: Medication, drafts: Iterable[Medication]) -> bool:
     return False
 
 
+def _same_product(active: Medication, draft: Medication) -> bool:
+    """The same ingredients by the same way: at a refill the draft goes on with what is taken, and does not come on top."""
+    ways = {each.route or each.product.route or "oral" for each in (active, draft)}
+    return frozenset(active.product.ingredients) == frozenset(draft.product.ingredients) and len(ways) == 1
+
+
 def drugs(record: Record) -> tuple[Drug, ...]:
     """All medications of a record with their part in this call, latest start first."""
-    ordering, selecting = record.ordering, record.hook == "order-select"
+    ordering, selecting, refilling = record.ordering, record.hook == "order-select", record.hook == "medication-refill"
     drafts = [each for each in record.medications if each.state == "draft"] if ordering else []
     stopping = {each.source.reference for each in record.medications if each.state == "stopped"} if drafts else set()
     taken = (
@@ -195,7 +201,15 @@ def drugs(record: Record) -> tuple[Drug, ...]:
         if state == "draft" and not ordering:
             continue
         active = state == "active"
-        out = active and bool(drafts) and (medication.source.reference in stopping or _replaced(medication, drafts))
+        out = (
+            active
+            and bool(drafts)
+            and (
+                medication.source.reference in stopping
+                or _replaced(medication, drafts)
+                or (refilling and any(_same_product(medication, draft) for draft in drafts))
+            )
+        )
         found.append(
             Drug(
                 medication=medication,

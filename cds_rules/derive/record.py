@@ -11,8 +11,8 @@ from datetime import datetime
 
 from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Chart, Event, Medication, Problem, Result, Source, Symptom
+from cds_rules.vocabulary.facts import ORDER_HOOKS
 
-ORDER_HOOKS = frozenset({"order-select", "order-sign"})
 EPSILON = 1e-9
 _SECONDS = 86400.0
 _LOWER_IS_WORSE = frozenset(
@@ -45,7 +45,7 @@ def _stamp(moment: datetime | None) -> float:
 class Record:
     """A chart as derive reads it.
 
-    results: by key, newest first. problems: active ones by key. ordering: the hook is an order hook. gaps: domain of the
+    results: by key, newest first. problems: active ones by key. ordering: the hook brings drafts. gaps: domain of the
     record -> why it was not delivered. decisions: what the project or the site decided.
     """
 

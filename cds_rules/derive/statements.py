@@ -17,7 +17,7 @@ from cds_rules.derive.labs import VITALS, Lab, repeatedly_low
 from cds_rules.derive.magnesium import Magnesium
 from cds_rules.derive.record import EPSILON, Record, problem_moment, same_day_or_later
 from cds_rules.vocabulary.chart import Result, Source, Symptom
-from cds_rules.vocabulary.facts import KINDS, LABS, Fact, Value, quantized
+from cds_rules.vocabulary.facts import KINDS, LABS, Fact, Value, call, quantized
 
 if TYPE_CHECKING:
     from cds_rules.derive import Derived
@@ -44,7 +44,7 @@ def _numeric(value: float | None) -> float | None:
 def statements(derived: Derived, record: Record, cramps: Sequence[Symptom]) -> tuple[Fact, ...]:
     """All facts of one evaluation."""
     facts = [
-        Fact("call", {"hook": record.hook}),
+        call(record.hook),
         _patient(derived),
         _kidney(derived, record),
         _magnesium(derived, record),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from cds_rules.engine.judging import By, Finding, Outcome, Verdict
 from cds_rules.engine.reference import YES, World, truth
 from cds_rules.knowledge.rules import SEVERITY, Condition, Group, Removal
+from cds_rules.vocabulary.facts import ORDER_HOOKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def arbitrate(
                     take(loser, winner, "removal", f"{winner} says it already")
     if policy.comfort_care is not None and truth(policy.comfort_care, world) is YES:
         for rule, finding in list(standing.items()):
-            if hook == "patient-view" or finding.indicator != "critical":
+            if hook not in ORDER_HOOKS or finding.indicator != "critical":
                 del standing[rule]
                 outcomes[rule] = Outcome("suppressed", finding.indicator, ("comfort care",), "comfort-care")
     order = {rule: place for place, rule in enumerate(rule for group in policy.groups for rule in group.rules)}

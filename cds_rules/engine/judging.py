@@ -28,7 +28,7 @@ from cds_rules.engine.reference import (
 )
 from cds_rules.knowledge.rules import Condition, Indicator, Pattern, Rule
 from cds_rules.vocabulary.errors import MatcherError
-from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, fact
+from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, call
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -121,10 +121,10 @@ class Judge:
                 rule.id: {f"{rule.id}: {name}": part for name, part in rule.conditions() if name != "when"}
                 for rule in rules
             }
-            call = fact("call", hook=hook)
-            matcher = durable.Matcher(f"{hook} when", when, call) if durable.AVAILABLE else None
+            called = call(hook)
+            matcher = durable.Matcher(f"{hook} when", when, called) if durable.AVAILABLE else None
             matchers = {
-                rule: durable.Matcher(f"{hook} {rule}", parts, call)
+                rule: durable.Matcher(f"{hook} {rule}", parts, called)
                 for rule, parts in details.items()
                 if durable.AVAILABLE
             }

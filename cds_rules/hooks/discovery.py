@@ -48,6 +48,25 @@ SERVICES: tuple[Service, ...] = (
         "Magnesium safety and muscle cramps: before signing",
         f"Before orders are signed: cards about {_ABOUT}, as far as one of the drafts takes part in it.",
     ),
+    Service(
+        "magnesium-cramps-encounter-start",
+        "encounter-start",
+        "Magnesium safety and muscle cramps: beginning of a visit or stay",
+        f"When a visit or stay begins: cards about {_ABOUT}, from what the patient comes with.",
+    ),
+    Service(
+        "magnesium-cramps-encounter-discharge",
+        "encounter-discharge",
+        "Magnesium safety and muscle cramps: discharge",
+        f"Before a patient leaves: cards about {_ABOUT}, as far as they concern what goes on at home.",
+    ),
+    Service(
+        "magnesium-cramps-medication-refill",
+        "medication-refill",
+        "Magnesium safety and muscle cramps: refill",
+        f"When a refill is asked for: cards about {_ABOUT}, as far as what is refilled takes part in it.",
+        "0.1",
+    ),
 )
 
 USAGE = (

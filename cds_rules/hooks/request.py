@@ -33,11 +33,10 @@ from cds_rules.hooks.wire import (
     texts,
 )
 from cds_rules.vocabulary.errors import CdsRulesError
+from cds_rules.vocabulary.facts import ORDER_HOOKS
 
 AT = "dev.cds-rules.at"
 """Entry of the request's `extension`: judge as of this instant instead of now. For samples and replays."""
-
-ORDER_HOOKS = frozenset({"order-select", "order-sign"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +180,11 @@ class _Reading:
         """The drafts and which of them are in focus: at order-select those selected, else all."""
         if hook not in ORDER_HOOKS:
             return None, None
-        orders, found = context.draftOrders, kind(context.draftOrders)
+        name = "medications" if hook == "medication-refill" else "draftOrders"
+        orders = getattr(context, name)
+        found = kind(orders)
         if found not in ("object", "nothing", "null"):
-            self.fault("context.draftOrders", _named(orders), "a Bundle belongs here")
+            self.fault(f"context.{name}", _named(orders), "a Bundle belongs here")
             return None, None
         drafts = bytes(orders) if found == "object" else None
         if hook != "order-select":

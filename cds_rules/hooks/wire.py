@@ -68,6 +68,7 @@ class Context(Struct, frozen=True):
     encounterId: Raw = ABSENT
     selections: Raw = ABSENT
     draftOrders: Raw = ABSENT
+    medications: Raw = ABSENT
 
 
 class Authorization(Struct, frozen=True):

@@ -23,7 +23,7 @@ from typing import Any
 from cds_rules.knowledge.conditions import Words
 from cds_rules.knowledge.files import Reader, near, read_yaml, shown
 from cds_rules.vocabulary.errors import Mistake
-from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, Value, fact
+from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, Value, call, fact
 
 EXPECTATIONS = ("silent", "info", "warning", "critical", "not-judged")
 
@@ -130,7 +130,7 @@ def _fields(reader: Reader, value: object, where: str, kind: str, words: Words) 
 
 
 def _world(hook: str, given: Stated, stated: Stated, left_out: Sequence[str]) -> tuple[Fact, ...]:
-    facts = [fact("call", hook=hook)]
+    facts = [call(hook)]
     for kind in KINDS:
         if kind == "call" or kind in left_out:
             continue

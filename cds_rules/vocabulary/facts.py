@@ -104,6 +104,9 @@ def _fitting(kind: str, name: str, value: Value) -> Value:
 
 
 HOOKS = ("patient-view", "order-select", "order-sign", "encounter-start", "encounter-discharge", "medication-refill")
+ORDER_HOOKS = frozenset({"order-select", "order-sign", "medication-refill"})
+"""Hooks that bring drafts, on which the rules look first; at the others they look at what is active."""
+
 TIERS = ("OK", "G3a", "G3b", "G4", "G5", "AKI", "DIALYSIS", "UNKNOWN")
 LABS = (
     "creatinine", "egfr", "cystatin_c", "magnesium", "potassium", "sodium", "calcium", "albumin", "ck", "tsh",
@@ -129,7 +132,10 @@ def _text(meaning: str, *words: str) -> Field:
 KINDS: Mapping[str, Kind] = {
     "call": Kind(
         "The call itself; exactly one.",
-        {"hook": _text("hook that was called", *HOOKS)},
+        {
+            "hook": _text("hook that was called", *HOOKS),
+            "ordering": _flag("a hook that brings drafts: order-select, order-sign, medication-refill"),
+        },
         (),
     ),
     "patient": Kind(
@@ -377,3 +383,8 @@ KINDS: Mapping[str, Kind] = {
         names="partner",
     ),
 }
+
+
+def call(hook: str) -> Fact:
+    """The one fact about the call itself."""
+    return fact("call", hook=hook, ordering=hook in ORDER_HOOKS)

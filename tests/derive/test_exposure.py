@@ -262,3 +262,17 @@ def test_what_raises_creatinine_is_named() -> None:
 
 def test_delivery_is_not_exposure() -> None:
     assert derived(event("delivery", 10)).drugs == ()
+
+
+def test_a_refill_goes_on_with_what_is_taken_and_does_not_come_on_top() -> None:
+    old = oxide(400, 1)
+    assert derived(old, oxide(400, 2, state="draft"), hook="medication-refill").magnesium.total_mg == 482
+    other = medication("magnesium oxide", "mg-enema", route="rectal")
+    found = derived(other, oxide(400, 2, state="draft"), hook="medication-refill")
+    assert [each.both for each in found.drugs] == [True, True], "another way of taking is another product"
+
+
+@pytest.mark.parametrize("hook", ["encounter-start", "encounter-discharge"])
+def test_at_the_door_active_medications_are_in_focus(hook: str) -> None:
+    found = derived(oxide(), oxide(state="draft"), hook=hook)
+    assert [(each.state, each.focal) for each in found.drugs] == [("active", True)]

@@ -10,7 +10,7 @@ from cds_rules.engine import durable
 from cds_rules.engine.reference import NO, UNKNOWN, YES, World, truth
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Pattern
-from cds_rules.vocabulary.facts import HOOKS, Fact, fact
+from cds_rules.vocabulary.facts import HOOKS, Fact, call, fact
 from tests.engine.worlds import Worlds
 
 needs_durable = pytest.mark.skipif(not durable.AVAILABLE, reason="durable-rules does not import on this Python")
@@ -27,7 +27,7 @@ def test_two_matchers_agree_on_the_rules_of_the_pack(pack: Pack) -> None:
         families = [
             {name: each for name, each in every.items() if name.endswith(": when") is first} for first in (True, False)
         ]
-        matchers = [durable.Matcher(f"agreement {hook}", each, fact("call", hook=hook)) for each in families]
+        matchers = [durable.Matcher(f"agreement {hook}", each, call(hook)) for each in families]
         worlds = Worlds(rules, seed)
         while evaluations < 200_000 * (seed + 1) / len(hooks):
             world = worlds.draw(hook)
@@ -43,13 +43,13 @@ def test_two_matchers_agree_on_the_rules_of_the_pack(pack: Pack) -> None:
 def test_two_matchers_agree_on_random_conditions(seed: int) -> None:
     """Conditions no pack has: nested `not`, patterns without tests, the same fact in two patterns."""
     draw = random.Random(seed)
-    call = fact("call", hook="patient-view")
+    called = call("patient-view")
     conditions: dict[str, Condition] = {}
     while len(conditions) < 15:
         condition = _condition(draw, 0)
         if len(durable.met(condition)) <= 12 and len(durable.refuted(condition)) <= 12:
             conditions[f"c{len(conditions)}"] = condition
-    matcher = durable.Matcher(f"random {seed}", conditions, call)
+    matcher = durable.Matcher(f"random {seed}", conditions, called)
     for _ in range(60):
         unknown = draw.choice((0.0, 0.2))
         facts = [_fact(draw, unknown) for _ in range(draw.randint(0, 12))]
@@ -67,7 +67,7 @@ def test_absence_ignores_the_order_of_facts() -> None:
             Not(Pattern("lab", (Comparison("code", "eq", ("tsh",)),))),
         )
     )
-    matcher = durable.Matcher("order", {"c": condition}, fact("call", hook="patient-view"))
+    matcher = durable.Matcher("order", {"c": condition}, call("patient-view"))
     both = [fact("lab", code="ck"), fact("lab", code="tsh")]
     assert matcher.truths(World(both))["c"] is NO
     assert matcher.truths(World(both[::-1]))["c"] is NO
@@ -78,7 +78,7 @@ def test_absence_ignores_the_order_of_facts() -> None:
 @needs_durable
 def test_a_session_in_which_no_rule_fires_is_survived() -> None:
     matcher = durable.Matcher(
-        "empty", {"c": Pattern("lab", (Comparison("code", "eq", ("ck",)),))}, fact("call", hook="patient-view")
+        "empty", {"c": Pattern("lab", (Comparison("code", "eq", ("ck",)),))}, call("patient-view")
     )
     for _ in range(1000):
         assert matcher.truths(World([]))["c"] is NO

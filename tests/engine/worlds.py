@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.rules import Rule, patterns
-from cds_rules.vocabulary.facts import KINDS, Fact, Value, fact
+from cds_rules.vocabulary.facts import KINDS, Fact, Value, call, fact
 
 NAMES = ("class", "code", "key", "test", "state", "statin", "reason")
 
@@ -37,7 +37,7 @@ class Worlds:
         """One world: a few facts of each kind, at times with open fields and gaps."""
         draw = self._random
         unknown = draw.choice((0.0, 0.0, 0.15))
-        facts = [fact("call", hook=hook)]
+        facts = [call(hook)]
         for kind in self._kinds:
             facts += [self._fact(kind, unknown) for _ in range(draw.choice((0, 1, 1, 2, 4)))]
         draw.shuffle(facts)

@@ -35,6 +35,9 @@ def test_ids_never_change() -> None:
         ("patient-view", "magnesium-cramps-patient-view"),
         ("order-select", "magnesium-cramps-order-select"),
         ("order-sign", "magnesium-cramps-order-sign"),
+        ("encounter-start", "magnesium-cramps-encounter-start"),
+        ("encounter-discharge", "magnesium-cramps-encounter-discharge"),
+        ("medication-refill", "magnesium-cramps-medication-refill"),
     ]
 
 

@@ -217,3 +217,19 @@ def test_of_a_key_that_stands_twice_the_last_counts() -> None:
         read_request(text.replace('"hook":', '"hook": "order-sign", "hook":', 1).encode(), "patient-view").hook
         == "patient-view"
     )
+
+
+def test_a_refill_brings_its_drafts_as_medications() -> None:
+    refilled = {"resourceType": "Bundle", "entry": []}
+    read = read_request(body("medication-refill", context=context(userId=..., medications=refilled)))
+    assert (read.user_id, read.selections) == ("", None)
+    assert read.drafts is not None
+    assert json.loads(read.drafts) == refilled
+    said = refusal(body("medication-refill", context=context(medications=[])), "medication-refill")
+    assert said == "context.medications: found an array; a Bundle belongs here"
+
+
+@pytest.mark.parametrize("hook", ["encounter-start", "encounter-discharge"])
+def test_drafts_mean_nothing_where_a_hook_has_none(hook: str) -> None:
+    read = read_request(body(hook, context=context(encounterId="e1", draftOrders={"resourceType": "Bundle"})))
+    assert (read.drafts, read.encounter_id) == (None, "e1")
