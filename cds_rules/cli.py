@@ -140,6 +140,7 @@ def replay(
         typer.Option(help="Folder of a rule pack to use instead of the installed ones; may be given again."),
     ] = None,
     parameters: Parameters = None,
+    language: Annotated[str, typer.Option(help="Language of cards and report, such as en or de.")] = "en",
 ) -> None:
     """Judge stored records and say what fires, what does not, and what could not be told.
 
@@ -148,8 +149,8 @@ def replay(
     """
     from cds_rules.replay.command import Asked, run
 
-    asked = Asked(tuple(paths), hook, at, expect, json, report, strict, each, jobs, tuple(pack or ()), parameters)
-    raise typer.Exit(run(asked))
+    words = (tuple(paths), hook, at, expect, json, report, strict, each, jobs, tuple(pack or ()), parameters, language)
+    raise typer.Exit(run(Asked(*words)))
 
 
 def _folders(packs: Sequence[str] | None) -> list[Path]:

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, tzinfo
 from types import SimpleNamespace
 from typing import Any
 
-from cds_rules.cards.cards import Scene, cards
-from cds_rules.cards.texts import Texts, compile_texts
-from cds_rules.cards.views import views, vocabulary
+from cds_rules.cards.cards import Scene, cards, not_assessed
+from cds_rules.cards.texts import Texts, all_texts
+from cds_rules.cards.views import views
 from cds_rules.derive import Derived, Tables
 from cds_rules.engine.arbitration import Policy
 from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
@@ -23,11 +23,14 @@ from cds_rules.engine.settling import Rulebook, Scenario, Settled, settle
 from cds_rules.fhir import Document, Reading, read_chart
 from cds_rules.fhir.validation import why_invalid
 from cds_rules.knowledge.decisions import Decisions, decisions_of, settled
+from cds_rules.knowledge.languages import ENGLISH, Language, read_languages
 from cds_rules.knowledge.pack import Pack, Rows, merged_tables
 from cds_rules.knowledge.rules import Rule
 from cds_rules.knowledge.terminology import Terminology
+from cds_rules.vocabulary.asked import PARTS
 from cds_rules.vocabulary.chart import Chart, Unread
 from cds_rules.vocabulary.facts import VITALS
+from cds_rules.vocabulary.wording import Said, joined, said, word
 
 SUPPLEMENT_KEPT_MG = 350.0
 """Elemental magnesium a day that a revised draft may leave (clinical specification 2.9)."""
@@ -39,7 +42,8 @@ class Call:
 
     documents: resources and Bundles; drafts have the origin "draft". selections: ids ("Type/id") of the drafts in focus,
     None: all. missing: domain of the record (vocabulary.facts.DOMAINS) -> why it was not wholly delivered, in words
-    without patient data. zone: for dates without an offset.
+    without patient data. zone: for dates without an offset. language: of the texts (BCP 47); one that no pack brings is
+    English.
     """
 
     hook: str
@@ -50,11 +54,15 @@ class Call:
     selections: frozenset[str] | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     zone: tzinfo = UTC
+    language: str = ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The answer: cards in CDS Hooks JSON shape, most urgent first, and exactly one outcome for each rule of the hook."""
+    """The answer: cards in CDS Hooks JSON shape, most urgent first, and exactly one outcome for each rule of the hook.
+
+    not_assessed: what could not be judged, in Markdown, in a clinician's words and the language of the call.
+    """
 
     hook: str
     at: datetime
@@ -62,6 +70,7 @@ class Evaluation:
     findings: tuple[Finding, ...]
     outcomes: Mapping[str, Outcome]
     not_judged: Mapping[str, tuple[str, ...]]
+    not_assessed: tuple[str, ...]
     unread: tuple[Unread, ...]
     matcher: str
     disagreements: tuple[str, ...]
@@ -90,7 +99,8 @@ class Knowledge:
     terminology: Terminology
     parameters: SimpleNamespace
     rulebook: Rulebook
-    texts: Mapping[str, Texts]
+    languages: Mapping[str, Language]
+    texts: Mapping[str, Mapping[str, Texts]]
     fingerprint: str
 
     @property
@@ -123,6 +133,7 @@ def build(packs: Sequence[Pack], version: str) -> Knowledge:
     tables = merged_tables(pack.tables for pack in packs)
     parameters = settled(pack.parameters for pack in packs)
     rules = tuple(rule for pack in packs for rule in pack.rules)
+    languages = read_languages(pack.translations for pack in packs)
     return Knowledge(
         packs=tuple(packs),
         rules={rule.id: rule for rule in rules},
@@ -139,13 +150,16 @@ def build(packs: Sequence[Pack], version: str) -> Knowledge:
             tables,
             decisions_of(parameters),
         ),
-        texts=compile_texts(rules, vocabulary(parameters)),
-        fingerprint=_fingerprint(packs, tables, version),
+        languages=languages,
+        texts=all_texts(packs, languages),
+        fingerprint=_fingerprint(packs, tables, languages, version),
     )
 
 
-def _fingerprint(packs: Iterable[Pack], tables: Mapping[str, Rows], version: str) -> str:
-    """One hash over rules, texts, order between rules, parameters, tables and the version of this package."""
+def _fingerprint(
+    packs: Iterable[Pack], tables: Mapping[str, Rows], languages: Mapping[str, Language], version: str
+) -> str:
+    """One hash over rules, texts in every language, order between rules, parameters, tables and the version of this package."""
     digest = hashlib.sha256(version.encode())
     for pack in packs:
         for part in (
@@ -157,8 +171,10 @@ def _fingerprint(packs: Iterable[Pack], tables: Mapping[str, Rows], version: str
             pack.comfort_care,
             tuple(sorted(pack.overrides.items())),
             tuple(pack.parameters.values()),
+            tuple(pack.translations.items()),
         ):
             digest.update(_stable(part).encode())
+    digest.update(_stable(tuple(languages.values())).encode())
     for name, rows in sorted(tables.items()):
         digest.update(name.encode())
         digest.update(_rows(rows))
@@ -169,6 +185,8 @@ def _stable(value: object) -> str:
     """A text of nested values that does not depend on the order of sets."""
     if isinstance(value, frozenset):
         return "{" + ",".join(sorted(map(_stable, value))) + "}"
+    if isinstance(value, Mapping):
+        return _stable(tuple(value.items()))
     if isinstance(value, tuple):
         return "(" + ",".join(map(_stable, value)) + ")"
     if names := getattr(value, "__dataclass_fields__", None):
@@ -211,6 +229,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         missing = _joined(missing, dict.fromkeys(sorted(parts_told_by(chart, refused)), because))
         chart = withdraw(chart, refused)
     rules, derived, findings, outcomes = knowledge.rules, reached.derived, reached.findings, reached.outcomes
+    language = knowledge.languages.get(call.language) or knowledge.languages[ENGLISH]
     not_judged = {
         name: outcome.because
         for name, outcome in outcomes.items()
@@ -221,19 +240,23 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         at=call.at,
         chart=chart,
         world=reached.world,
+        pack_of=knowledge.pack_of,
         views=views(derived, knowledge.parameters) if findings else {},
         raw=reading.raw,
         focal=derived.focal,
         magnesium_excess_mg=derived.magnesium.total_mg - SUPPLEMENT_KEPT_MG,
-        not_assessed=[(rules[name], outcomes[name]) for name in not_judged],
+        undelivered=_by_reason(missing),
+        language=language,
     )
+    lines = not_assessed([(rules[name], outcomes[name]) for name in not_judged], scene) if not_judged else ()
     return Evaluation(
         hook=call.hook,
         at=call.at,
-        cards=cards(findings, knowledge.pack_of, knowledge.texts, scene),
+        cards=cards(findings, knowledge.texts[language.tag], scene, lines),
         findings=findings,
         outcomes=outcomes,
         not_judged=not_judged,
+        not_assessed=lines,
         unread=chart.unread,
         matcher=reached.verdict.matcher,
         disagreements=reached.verdict.disagreements,
@@ -241,6 +264,14 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         scenario=scenario,
         settled=reached,
     )
+
+
+def _by_reason(missing: Mapping[str, str]) -> dict[str, Said]:
+    """Why parts of the record were not wholly delivered -> which parts those are, as a clinician calls them."""
+    parts: dict[str, list[Said]] = {}
+    for part, why in missing.items():
+        parts.setdefault(why, []).append(PARTS.get(part) or word(part))
+    return {why: said("incomplete: {parts}", parts=joined(several)) for why, several in parts.items()}
 
 
 def _joined(reasons: Mapping[str, str], further: Mapping[str, str]) -> dict[str, str]:

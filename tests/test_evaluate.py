@@ -72,7 +72,7 @@ def test_an_unreadable_order_does_not_sink_the_rest(knowledge: Knowledge) -> Non
     evaluation = judged(knowledge, good, request("other", dosageInstruction="bid"), lab(value=2.0))
     assert rules(evaluation) == ["mg-oral-severe-ckd"]
     assert "a MedicationRequest could not be read" in evaluation.not_judged["statin-interaction"]
-    assert "a MedicationRequest could not be read" in evaluation.cards[0]["detail"]
+    assert "Not assessed (incomplete: medication list): " in evaluation.cards[0]["detail"]
 
 
 def test_an_unreadable_result_leaves_rules_without_results_alone(knowledge: Knowledge) -> None:

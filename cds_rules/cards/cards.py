@@ -14,15 +14,19 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_rules.cards.suggestions import offers
-from cds_rules.cards.texts import Ready, Texts, cleaned, escaped
+from cds_rules.cards.texts import Ready, Texts, escaped
 from cds_rules.engine.judging import Finding, Outcome
 from cds_rules.engine.reference import World
+from cds_rules.knowledge.languages import Language
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import Rule
+from cds_rules.vocabulary.asked import called
 from cds_rules.vocabulary.chart import UNREAD_REASONS, Chart, Medication, Source, Unread
 from cds_rules.vocabulary.clock import days_between
-from cds_rules.vocabulary.quantities import age
+from cds_rules.vocabulary.wording import Said, joined, said, word
 
+FOUND, WHY = said("Found in this chart"), said("Why it matters")
+CONSIDER, UNCERTAIN = said("Consider"), said("Not used / uncertain")
 FINDING = "dev.cds-rules.finding"
 OVERRIDES_SYSTEM = "https://cds-rules.dev/fhir/CodeSystem/override-reason"
 TOPICS_SYSTEM = "https://cds-rules.dev/fhir/CodeSystem/rule"
@@ -36,29 +40,34 @@ class Scene:
     """What cards are written from: one evaluation's chart, views and world.
 
     views: what templates read. focal: medications in focus. magnesium_excess_mg: by how much the drafts pass the
-    supplement limit of clinical specification 2.9. not_assessed: (rule title, reasons) of rules that could not be judged.
+    supplement limit of clinical specification 2.9. undelivered: why a part of
+    the record was not wholly delivered -> which, in a clinician's words.
     """
 
     hook_instance: str
     at: datetime
     chart: Chart
     world: World
+    pack_of: Mapping[str, Pack]
     views: Mapping[str, Any]
     raw: Mapping[str, bytes]
     focal: Sequence[Medication]
     magnesium_excess_mg: float
-    not_assessed: Sequence[tuple[Rule, Outcome]]
+    undelivered: Mapping[str, Said]
+    language: Language
 
 
 def cards(
-    findings: Iterable[Finding], pack_of: Mapping[str, Pack], texts: Mapping[str, Texts], scene: Scene
+    findings: Iterable[Finding], texts: Mapping[str, Texts], scene: Scene, unassessed: Sequence[str] = ()
 ) -> tuple[dict[str, Any], ...]:
-    """Write the cards of one evaluation."""
-    return tuple(_card(finding, pack_of[finding.rule.id], texts[finding.rule.id], scene) for finding in findings)
+    """Write the cards of one evaluation. unassessed: lines about what could not be judged, for every card."""
+    return tuple(_card(finding, texts[finding.rule.id], scene, unassessed) for finding in findings)
 
 
-def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str, Any]:
+def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str]) -> dict[str, Any]:
     rule = finding.rule
+    pack = scene.pack_of[rule.id]
+    say = scene.language.say
     views = {**scene.views, "facts": finding.facts, "indicator": finding.indicator}
     patient = scene.chart.subject.reference if scene.chart.subject else ""
     offered = offers(
@@ -70,6 +79,7 @@ def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str,
         patient,
         scene.focal,
         scene.magnesium_excess_mg,
+        say,
     )
     identity = f"{scene.hook_instance}|{scene.at.isoformat()}|{pack.name}|{rule.id}"
     suggestions = [
@@ -78,19 +88,24 @@ def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str,
     ]
     filled = texts.fill(views)
     if offered.already_ordered:
-        filled.consider.append(f"Already ordered: {', '.join(offered.already_ordered)}.")
+        filled.consider.append(say(said("Already ordered: {tests}", tests=joined(offered.already_ordered))))
     detail = "\n\n".join(
         block
         for block in (
             _block(
-                "Found in this chart",
-                [*_evidence(finding, filled.found, scene), *filled.found, *_also(finding, views)],
+                say(FOUND),
+                [
+                    *_evidence(finding, filled.found, scene),
+                    *filled.found,
+                    *_also(finding, scene.pack_of, scene.language),
+                ],
             ),
-            f"**Why it matters**\n\n{filled.why}",
-            _block("Consider", filled.consider),
+            f"**{say(WHY)}**\n\n{filled.why}",
+            _block(say(CONSIDER), filled.consider),
             _block(
-                "Not used / uncertain",
-                [*filled.uncertain, *_doubts(finding, scene, texts.about)] or ["nothing relevant was set aside"],
+                say(UNCERTAIN),
+                [*filled.uncertain, *_doubts(finding, scene, texts.about), *unassessed]
+                or [say(said("nothing relevant was set aside"))],
             ),
         )
         if block
@@ -101,14 +116,15 @@ def _card(finding: Finding, pack: Pack, texts: Texts, scene: Scene) -> dict[str,
         "detail": detail,
         "indicator": finding.indicator,
         "source": {
-            "label": pack.source_label,
+            "label": say(said(pack.source_label)),
             "url": pack.source_url,
-            "topic": {"system": TOPICS_SYSTEM, "code": rule.topic, "display": rule.title},
+            "topic": {"system": TOPICS_SYSTEM, "code": rule.topic, "display": title(pack, rule, scene.language)},
         },
         "overrideReasons": [
-            {"system": OVERRIDES_SYSTEM, "code": code, "display": pack.overrides[code]} for code in rule.overrides
+            {"system": OVERRIDES_SYSTEM, "code": code, "display": say(said(pack.overrides[code]))}
+            for code in rule.overrides
         ],
-        "links": [{"label": link.label, "url": link.url, "type": "absolute"} for link in rule.links],
+        "links": [{"label": say(said(link.label)), "url": link.url, "type": "absolute"} for link in rule.links],
         "extension": {
             FINDING: {
                 "rule": rule.id,
@@ -132,32 +148,56 @@ def _block(title: str, entries: Sequence[str]) -> str:
     return f"**{title}**\n\n" + "\n".join(f"- {entry}" for entry in entries) if entries else ""
 
 
-def source_line(source: Source, at: datetime, state: str = "") -> Ready:
+def source_line(source: Source, at: datetime, language: Language, state: str = "") -> Ready:
     """One value as charted, with its date, age, state and resource, in Markdown."""
-    what = f"{escaped(source.label)}{': ' if source.label and source.value else ''}{escaped(source.value)}"
-    when = f", {source.when:%Y-%m-%d} ({age(days_between(source.when, at))})" if source.when else ""
-    return Ready(f"{what}{when}{f', {state}' if state else ''} — {escaped(source.reference)}")
+    value = escaped(language.charted(source.value))
+    what = f"{escaped(source.label)}{': ' if source.label and value else ''}{value}"
+    when = (
+        f", {source.when.strftime(language.day_format)} ({language.ago(days_between(source.when, at))})"
+        if source.when
+        else ""
+    )
+    return Ready(f"{what}{when}{f', {language.say(word(state))}' if state else ''} — {escaped(source.reference)}")
 
 
 def _evidence(finding: Finding, found: Iterable[str], scene: Scene) -> list[str]:
     """What the finding rests on, then what its text shows besides."""
     # the birth date behind an age limit stays a reference: on a card it is noise
     sources = dict.fromkeys(source for each in finding.facts if each.kind != "patient" for source in each.sources)
-    sources |= dict.fromkeys(_shown(found, scene.views))
+    sources |= dict.fromkeys(_shown(found, scene))
     states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
-    return [source_line(source, scene.at, states.get(source.reference, "")) for source in sources]
+    return [source_line(source, scene.at, scene.language, states.get(source.reference, "")) for source in sources]
 
 
-def _shown(found: Iterable[str], views: Mapping[str, Any]) -> Iterator[Source]:
+def _shown(found: Iterable[str], scene: Scene) -> Iterator[Source]:
     """Where the laboratory values and the kidney function stand that lines of a text show."""
     text = "\n".join(found)
-    for view in (*views["labs"].values(), views["kidney"]):
-        if f" {escaped(view.words)}" in text:  # a word of its own: "5 mmol/L" does not stand in "4.5 mmol/L"
+    for view in (*scene.views["labs"].values(), scene.views["kidney"]):
+        if (
+            f" {escaped(scene.language.say(view.words))}" in text
+        ):  # a word of its own: "5 mmol/L" does not stand in "4.5 mmol/L"
             yield from view.shown_sources
 
 
-def _also(finding: Finding, views: Mapping[str, Any]) -> list[str]:
-    return [f"Also noted: {escaped(each.rule.title)} ({each.indicator})" for each in _flat(finding.also)]
+def _also(finding: Finding, pack_of: Mapping[str, Pack], language: Language) -> list[str]:
+    return [
+        escaped(
+            language.say(
+                said(
+                    "Also noted: {finding} ({level})",
+                    finding=title(pack_of[each.rule.id], each.rule, language),
+                    level=word(each.indicator),
+                )
+            )
+        )
+        for each in _flat(finding.also)
+    ]
+
+
+def title(pack: Pack, rule: Rule, language: Language) -> str:
+    """What a rule is called in a language."""
+    translation = pack.translations.get(language.tag)
+    return (translation.titles.get(rule.id) if translation else None) or rule.title
 
 
 def _flat(findings: Iterable[Finding]) -> list[Finding]:
@@ -167,24 +207,48 @@ def _flat(findings: Iterable[Finding]) -> list[Finding]:
 def _doubts(finding: Finding, scene: Scene, about: frozenset[str]) -> list[str]:
     """What was not used for this rule and what could not be told, in lines."""
     unread = [each for each in scene.chart.unread if each.reason not in _QUIET and _concerns(each, about)]
-    entries: list[str] = [_unread_line(each) for each in unread[:_MOST_UNREAD]]
+    entries = [_unread_words(each) for each in unread[:_MOST_UNREAD]]
     if len(unread) > _MOST_UNREAD:
-        entries.append(f"and {len(unread) - _MOST_UNREAD} more that could not be used")
-    entries += [escaped(doubt) for doubt in finding.doubts]
-    reasons: dict[str, list[str]] = {}
-    for rule, outcome in scene.not_assessed:
-        for reason in outcome.because:
-            reasons.setdefault(reason, []).append(rule.title)
-    entries += [f"Not assessed ({escaped(reason)}): {escaped('; '.join(titles))}" for reason, titles in reasons.items()]
-    return entries
+        entries.append(said("and {count} more that could not be used", count=len(unread) - _MOST_UNREAD))
+    entries += dict.fromkeys(_plainly(doubt, scene.undelivered) for doubt in finding.doubts)
+    return [escaped(scene.language.say(each)) for each in entries]
+
+
+def not_assessed(unjudged: Iterable[tuple[Rule, Outcome]], scene: Scene) -> tuple[str, ...]:
+    """What could not be judged, a line a reason, in Markdown."""
+    reasons: dict[Said, list[str]] = {}
+    for rule, outcome in unjudged:
+        for reason in dict.fromkeys(_plainly(each, scene.undelivered) for each in outcome.because):
+            reasons.setdefault(reason, []).append(title(scene.pack_of[rule.id], rule, scene.language))
+    lines = (
+        said("Not assessed ({reason}): {titles}", reason=reason, titles="; ".join(titles))
+        for reason, titles in reasons.items()
+    )
+    return tuple(escaped(scene.language.say(line)) for line in lines)
+
+
+def _plainly(reason: str, undelivered: Mapping[str, Said]) -> Said:
+    """A reason in a clinician's words: the parts of the record that are incomplete, not the keys they came by."""
+    if reason in undelivered:
+        return undelivered[reason]
+    if not isinstance(reason, Said):
+        return said("{reason}", reason=reason)
+    return said(
+        reason.pattern,
+        **{
+            name: _plainly(each, undelivered) if isinstance(each, str) else each for name, each in reason.values.items()
+        },
+    )
 
 
 def _concerns(unread: Unread, about: frozenset[str]) -> bool:
     return unread.about in about or (unread.about.startswith("mg-") and "medication" in about)
 
 
-def _unread_line(unread: Unread) -> Ready:
-    what = cleaned(unread.about or "record entry").replace("_", " ")
-    return Ready(
-        f"Not used: {escaped(what)} ({escaped(unread.reference)}): {escaped(unread.detail or UNREAD_REASONS[unread.reason])}"
+def _unread_words(unread: Unread) -> Said:
+    return said(
+        "Not used: {what} ({reference}): {reason}",
+        what=called(unread.about),
+        reference=unread.reference,
+        reason=UNREAD_REASONS[unread.reason],
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -20,25 +20,30 @@ from cds_rules.fhir.validation import is_valid
 from cds_rules.knowledge.pack import Rows
 from cds_rules.knowledge.rules import ANY_CITED, Suggestion
 from cds_rules.vocabulary.chart import Chart, Medication
+from cds_rules.vocabulary.wording import Said, said
 
 MOST = 4
 _WORDS = {
-    "magnesium": "serum magnesium",
-    "bmp": "basic metabolic panel",
-    "ck": "creatine kinase (CK)",
-    "tsh": "TSH",
-    "vitamin-d": "25-hydroxyvitamin D",
-    "calcium": "calcium and albumin",
-    "ecg": "12-lead ECG",
+    "magnesium": said("serum magnesium"),
+    "bmp": said("basic metabolic panel"),
+    "ck": said("creatine kinase (CK)"),
+    "tsh": said("TSH"),
+    "vitamin-d": said("25-hydroxyvitamin D"),
+    "calcium": said("calcium and albumin"),
+    "ecg": said("12-lead ECG"),
 }
 
 
 @dataclass(slots=True)
 class Offers:
-    """What a card offers: CDS Hooks suggestions without uuids, and the tests that are already ordered."""
+    """What a card offers: CDS Hooks suggestions without uuids, and the tests that are already ordered.
 
+    say: puts a text of ours into the language of the card; resources hold English, whatever the language.
+    """
+
+    say: Callable[[str], str]
     suggestions: list[dict[str, Any]] = field(default_factory=list)
-    already_ordered: list[str] = field(default_factory=list)
+    already_ordered: list[Said] = field(default_factory=list)
 
 
 def offers(
@@ -50,6 +55,7 @@ def offers(
     patient: str,
     focal: Iterable[Medication],
     excess_mg: float,
+    say: Callable[[str], str] = str,
 ) -> Offers:
     """Build what a finding offers on this chart.
 
@@ -60,7 +66,7 @@ def offers(
         focal: medications in focus of the hook.
         excess_mg: elemental magnesium in mg a day by which the total exceeds what a revised draft must keep (clinical specification 2.9).
     """
-    found = Offers()
+    found = Offers(say)
     in_focus = tuple(focal)
     for wanted in finding.rule.suggestions:
         if len(found.suggestions) >= MOST or truth(wanted.when, world) is not YES:
@@ -95,10 +101,10 @@ def _order(found: Offers, wanted: Suggestion, finding: Finding, chart: Chart, or
     for row in rows:
         resource = json.loads(_service_request(row["system"], row["code"], row["display"], reason, wanted.urgent))
         resource["subject"] = {"reference": patient}
-        actions.append({"type": "create", "description": f"Order {row['display']}", "resource": resource})
-    found.suggestions.append(
-        _suggestion(f"Order {_WORDS[test]}{' now' if wanted.urgent else ''}", actions, wanted.recommended)
-    )
+        description = found.say(said("Order {test}", test=said(row["display"])))
+        actions.append({"type": "create", "description": description, "resource": resource})
+    label = said("Order {test} now" if wanted.urgent else "Order {test}", test=_WORDS[test])
+    found.suggestions.append(_suggestion(found.say(label), actions, wanted.recommended))
 
 
 def _magnesium_unit(chart: Chart) -> str:
@@ -140,24 +146,28 @@ def _change(
     if not medication.resource_id:
         return
     if medication.state == "draft" and wanted.offer in ("stop", "delete"):
-        action = {"type": "delete", "description": f"Delete the draft order for {name}", "resourceId": reference}
-        found.suggestions.append(_suggestion(f"Delete the draft: {name}", [action], wanted.recommended))
+        description = found.say(said("Delete the draft order for {medication}", medication=name))
+        action = {"type": "delete", "description": description, "resourceId": reference}
+        label = found.say(said("Delete the draft: {medication}", medication=name))
+        found.suggestions.append(_suggestion(label, [action], wanted.recommended))
     elif medication.state == "active" and wanted.offer == "stop" and medication.resource_type == "MedicationRequest":
         update = _resource(raw.get(medication.source.reference))
         update |= {"status": "stopped", "statusReason": {"text": f"{finding.rule.id}: {finding.rule.title}"}}
-        _update(found, update, f"Stop {name}", wanted.recommended)
+        _update(found, update, said("Stop {medication}", medication=name), wanted.recommended)
     elif medication.state == "draft" and wanted.offer == "revise":
         update = _resource(raw.get(medication.source.reference))
         if words := _lowered(update, medication, excess_mg):
-            _update(found, update, f"Lower {name} to {words}", wanted.recommended)
+            label = said("Lower {medication} to {dosage}", medication=name, dosage=words)
+            _update(found, update, label, wanted.recommended)
 
 
 def _resource(body: bytes | None) -> dict[str, Any]:
     return json.loads(body) if body else {}
 
 
-def _update(found: Offers, resource: dict[str, Any], label: str, recommended: bool) -> None:
+def _update(found: Offers, resource: dict[str, Any], said_label: Said, recommended: bool) -> None:
     if resource and is_valid(json.dumps(resource).encode()):
+        label = found.say(said_label)
         found.suggestions.append(
             _suggestion(label, [{"type": "update", "description": label, "resource": resource}], recommended)
         )
@@ -167,26 +177,26 @@ def _suggestion(label: str, actions: Sequence[Mapping[str, Any]], recommended: b
     return {"label": label[:80], **({"isRecommended": True} if recommended else {}), "actions": list(actions)}
 
 
-def _lowered(resource: dict[str, Any], medication: Medication, excess_mg: float) -> str:
-    """Lower the times a day of a draft until `excess_mg` of magnesium a day is gone; "" when that cannot be done safely.
+def _lowered(resource: dict[str, Any], medication: Medication, excess_mg: float) -> Said | None:
+    """Lower the times a day of a draft until `excess_mg` of magnesium a day is gone; None when that cannot be done safely.
 
     Only a whole number of a whole dose is offered, and only where the draft says its times a day in the usual form.
     """
     content, dose, per_day = medication.product.magnesium, medication.dosage.dose, medication.dosage.per_day
     if content is None or content.elemental_mg is None or dose is None or dose.unit != content.per or not per_day:
-        return ""
+        return None
     try:
         (instruction,) = resource["dosageInstruction"]
         repeat = instruction["timing"]["repeat"]
         usual = repeat["period"] == 1 and repeat["periodUnit"] == "d" and repeat["frequency"] == per_day
     except (KeyError, TypeError, ValueError):
-        return ""
+        return None
     times = math.floor(per_day - excess_mg / (content.elemental_mg * dose.value) + 1e-9)
     if not usual or not 1 <= times < per_day:
-        return ""
+        return None
     repeat["frequency"] = times
     instruction["timing"].pop("code", None)
     instruction.pop("text", None)
-    words = "once a day" if times == 1 else f"{times} times a day"
-    instruction["text"] = words
+    words = said("once a day") if times == 1 else said("{count} times a day", count=times)
+    instruction["text"] = str(words)
     return words

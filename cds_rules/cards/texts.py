@@ -2,25 +2,31 @@
 
 A summary is plain text; a detail is Markdown in which everything that is not written in a rule file is escaped: HTML,
 Markdown marks, bare addresses and direction overrides. Template words beside the views: the filters `age`, `n` (number),
-`short` (product name), `day` and `list`.
+`short` (product name), `day`, `list` and `sentence` (a capital first). Whatever stands behind a name is said in the
+language of the template: numbers, ages, and all that is made by `vocabulary.wording.said`.
 Floor: cards.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, nodes, pass_context
 from jinja2.runtime import Context
 
+from cds_rules.cards.views import vocabulary
+from cds_rules.knowledge.decisions import settled
 from cds_rules.knowledge.files import near
-from cds_rules.knowledge.rules import Pattern, Rule, patterns
+from cds_rules.knowledge.languages import Language
+from cds_rules.knowledge.pack import Pack
+from cds_rules.knowledge.rules import CardText, Pattern, Rule, patterns
 from cds_rules.vocabulary.errors import Mistake, PackError
-from cds_rules.vocabulary.quantities import age, plain
+from cds_rules.vocabulary.wording import said
 
 SUMMARY_LIMIT = 139
 NAME_LIMITS = (30, 20, 12)
@@ -72,50 +78,60 @@ def _without_address(match: re.Match[str]) -> str:
     return "&#64;" if at else f"{word}&#58;"
 
 
-@pass_context
-def _short(context: Context, name: object) -> str:
-    limit = int(context.get("name_limit", NAME_LIMITS[0]))
-    text = cleaned(name)
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+class _Pen:
+    """Writes values into templates in one language: the filters, and what becomes of a value at the end."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def environment(self, finalize: Callable[[object], str]) -> Environment:
+        """Templates of which every value goes through `finalize`."""
+
+        @pass_context
+        def short(context: Context, name: object) -> str:
+            limit = int(context.get("name_limit", NAME_LIMITS[0]))
+            text = self.plain(name)
+            return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+        environment = Environment(undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=False)
+        del environment.filters["attr"]  # reaches past `_strangers`
+        environment.filters.update(
+            age=self._age, n=self._number, short=short, day=self._day, list=self._list,
+            sentence=self._sentence, plain=self.plain,
+        )  # fmt: skip
+        return environment
+
+    def plain(self, value: object) -> str:
+        """A value as plain text."""
+        return cleaned(self._say(value))
+
+    def markdown(self, value: object) -> str:
+        """A value as Markdown that shows just this text."""
+        return value if isinstance(value, Ready) else escaped(self._say(value))
+
+    def _say(self, value: object) -> str:
+        if isinstance(value, float):
+            return self._language.number(value)
+        return self._language.say(value) if isinstance(value, str) else str(value)
+
+    def _number(self, value: float | None, decimals: int = 2) -> str:
+        return self._language.say(_NOT_KNOWN) if value is None else self._language.number(value, decimals)
+
+    def _age(self, days: float | None) -> str:
+        return self._language.say(_NO_DATE) if days is None else self._language.ago(days)
+
+    def _day(self, moment: datetime | None) -> str:
+        return self._language.say(_NO_DATE) if moment is None else self._language.day(moment)
+
+    def _list(self, items: Iterable[object], joint: str = ", ") -> str:
+        return joint.join(self._say(item) for item in items)
+
+    def _sentence(self, text: object) -> str:
+        spoken = self._say(text)
+        return spoken[:1].upper() + spoken[1:]  # what follows stays as it is: "AKI", "QTc"
 
 
-def _number(value: float | None, decimals: int = 2) -> str:
-    return "not known" if value is None else plain(value, decimals)
-
-
-def _age(days: float | None) -> str:
-    return "date not known" if days is None else age(days)
-
-
-def _day(moment: datetime | None) -> str:
-    return (
-        "date not known"
-        if moment is None
-        else f"{moment.astimezone(UTC):%Y-%m-%d}"
-        if _is_noon(moment)
-        else f"{moment:%Y-%m-%d %H:%M}"
-    )
-
-
-def _is_noon(moment: datetime) -> bool:
-    return (moment.hour, moment.minute, moment.second) == (12, 0, 0)
-
-
-def _list(items: Iterable[object], joint: str = ", ") -> str:
-    return joint.join(str(item) for item in items)
-
-
-def _environment(finalize: Any) -> Environment:
-    environment = Environment(
-        undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=False
-    )  # Markdown: `finalize` escapes every value
-    del environment.filters["attr"]  # reaches past `_strangers`
-    environment.filters.update(age=_age, n=_number, short=_short, day=_day, list=_list, plain=cleaned)
-    return environment
-
-
-_PLAIN = _environment(cleaned)
-_MARKDOWN = _environment(lambda value: value if isinstance(value, Ready) else escaped(value))
+_NOT_KNOWN, _NO_DATE = said("not known"), said("date not known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,21 +202,21 @@ def _lines(block: str) -> list[str]:
     return [line.strip() for line in block.splitlines() if line.strip()]
 
 
-def _strangers(tree: nodes.Template, known: Mapping[str, Any] | None) -> Iterator[str]:
+def _strangers(tree: nodes.Template, environment: Environment, known: Mapping[str, Any] | None) -> Iterator[str]:
     """What a text names and nothing stands behind, or what is not for texts."""
     keys = [node.attr for node in tree.find_all(nodes.Getattr)]
     keys += [str(getattr(node.arg, "value", "")) for node in tree.find_all(nodes.Getitem)]
     for key in keys:
         if key.startswith("_"):
             yield f'"{key}": a name that begins with _ is not for texts'
-    used = [("filter", each.name, _PLAIN.filters) for each in tree.find_all(nodes.Filter)]
-    used += [("test", each.name, _PLAIN.tests) for each in tree.find_all(nodes.Test)]
+    used = [("filter", each.name, environment.filters) for each in tree.find_all(nodes.Filter)]
+    used += [("test", each.name, environment.tests) for each in tree.find_all(nodes.Test)]
     yield from (f'unknown {kind} "{name}"{near(name, there)}' for kind, name, there in used if name not in there)
     if known is None:
         return
     names = list(tree.find_all(nodes.Name))
     own = {node.name for node in names if node.ctx != "load"}
-    for name in sorted({node.name for node in names} - own - known.keys() - _GIVEN - _PLAIN.globals.keys()):
+    for name in sorted({node.name for node in names} - own - known.keys() - _GIVEN - environment.globals.keys()):
         yield f'unknown name "{name}"{near(name, known)}'
     for node in tree.find_all(nodes.Getattr):
         root = node.node.name if isinstance(node.node, nodes.Name) else ""
@@ -208,6 +224,25 @@ def _strangers(tree: nodes.Template, known: Mapping[str, Any] | None) -> Iterato
             held = getattr(known[root], "_derived", None)
             words = {word for word in (*vars(known[root]), *dir(held)) if not word.startswith("_")}
             yield f'{root} has no "{node.attr}"{near(node.attr, sorted(words))}'
+
+
+def names_read(text: str) -> Counter[str]:
+    """What a valid text reads, as dotted names, how often."""
+    tree = Environment().parse(text)
+    found = Counter(_dotted(node) for node in tree.find_all((nodes.Getattr, nodes.Getitem)))
+    found.update(node.name for node in tree.find_all(nodes.Name) if node.ctx == "load")
+    return found
+
+
+def _dotted(node: nodes.Node) -> str:
+    match node:
+        case nodes.Getattr():
+            return f"{_dotted(node.node)}.{node.attr}"
+        case nodes.Getitem():
+            return f"{_dotted(node.node)}[]"
+        case nodes.Name():
+            return str(node.name)
+    return "?"
 
 
 _GIVEN = frozenset({"facts", "indicator", "name_limit", "loop"})
@@ -221,43 +256,90 @@ def _offers(view: object, name: str) -> bool:
     return hasattr(view, name)
 
 
-def compile_texts(rules: Iterable[Rule], known: Mapping[str, Any] | None = None) -> dict[str, Texts]:
-    """Compile the texts of rules.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The texts of one rule in one language, before they are compiled. path: the file; where: the key they stand under."""
+
+    rule: Rule
+    text: CardText
+    path: str
+    where: str = ""
+
+
+def all_texts(packs: Sequence[Pack], languages: Mapping[str, Language]) -> dict[str, dict[str, Texts]]:
+    """Compile the texts of every rule in every language, by tag and rule id.
+
+    A rule that a language does not know keeps its English template, filled in that language; `lint` names it.
+
+    Raises:
+        PackError: naming every text of any language that is not a valid template, or names what does not exist.
+    """
+    known = vocabulary(settled(pack.parameters for pack in packs))
+    found: dict[str, dict[str, Texts]] = {}
+    mistakes: list[Mistake] = []
+    for tag, language in languages.items():
+        try:
+            found[tag] = compile_texts([draft for pack in packs for draft in _drafts(pack, tag)], known, language)
+        except PackError as error:
+            mistakes += (mistake for mistake in error.mistakes if mistake not in mistakes)
+    if mistakes:
+        raise PackError(tuple(mistakes))
+    return found
+
+
+def _drafts(pack: Pack, tag: str) -> Iterator[Draft]:
+    translation = pack.translations.get(tag)
+    for rule in pack.rules:
+        text = translation.texts.get(rule.id) if translation else None
+        if text is None:
+            yield Draft(rule, rule.card, f"{pack.folder.name}/rules/{rule.id}.yaml", "card.")
+        else:
+            yield Draft(rule, text, f"{pack.folder.name}/languages/{tag}/rules/{rule.id}.yaml")
+
+
+def compile_texts(
+    drafts: Iterable[Draft], known: Mapping[str, Any] | None = None, language: Language | None = None
+) -> dict[str, Texts]:
+    """Compile texts of one language, by rule id.
 
     Args:
         known: the views of an empty chart (`views.vocabulary`), so that a name nobody knows is found before a patient's
             card needs it; None: names are not checked.
+        language: None: English.
 
     Raises:
         PackError: naming every text that is not a valid template, or names what does not exist.
     """
     mistakes: list[Mistake] = []
+    pen = _Pen(language or Language())
+    plain, markdown = pen.environment(pen.plain), pen.environment(pen.markdown)
 
-    def checked(rule: Rule, where: str, text: str) -> str:
-        path = f"rules/{rule.id}.yaml"
+    def checked(draft: Draft, where: str, text: str) -> str:
         try:
-            tree = _PLAIN.parse(text)
+            tree = plain.parse(text)
         except TemplateError as error:
-            mistakes.append(Mistake(path, where, f"not a valid template: {error.message}"))
+            mistakes.append(Mistake(draft.path, f"{draft.where}{where}", f"not a valid template: {error.message}"))
             return ""
-        strangers = [Mistake(path, where, message) for message in _strangers(tree, known)]
+        strangers = [
+            Mistake(draft.path, f"{draft.where}{where}", message) for message in _strangers(tree, plain, known)
+        ]
         mistakes.extend(strangers)
         return "" if strangers else text
 
-    def texts_of(rule: Rule) -> Texts:
-        card = rule.card
+    def texts_of(draft: Draft) -> Texts:
+        card = draft.text
         blocks = [
-            "\n".join(checked(rule, f"card.{where}[{number}]", text) for number, text in enumerate(texts))
+            "\n".join(checked(draft, f"{where}[{number}]", text) for number, text in enumerate(texts))
             for where, texts in (("found", card.found), ("consider", card.consider), ("uncertain", card.uncertain))
         ]
-        blocks.insert(1, checked(rule, "card.why", card.why))
+        blocks.insert(1, checked(draft, "why", card.why))
         return Texts(
-            _PLAIN.from_string(checked(rule, "card.summary", card.summary)),
-            _MARKDOWN.from_string(_BLOCK.join(blocks)),
-            topics(rule),
+            plain.from_string(checked(draft, "summary", card.summary)),
+            markdown.from_string(_BLOCK.join(blocks)),
+            topics(draft.rule),
         )
 
-    found = {rule.id: texts_of(rule) for rule in rules}
+    found = {draft.rule.id: texts_of(draft) for draft in drafts}
     if mistakes:
         raise PackError(tuple(mistakes))
     return found

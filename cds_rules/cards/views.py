@@ -16,12 +16,12 @@ from cds_rules.derive.differential import DRUG_LINES
 from cds_rules.derive.exposure import Diuretic, Drug, Interaction, Spacing, Statin, mg_of
 from cds_rules.derive.kidneys import Kidney
 from cds_rules.derive.labs import Lab
-from cds_rules.derive.magnesium import Magnesium, Product
+from cds_rules.derive.magnesium import AMOUNT_NOT_KNOWN, Magnesium, Product
 from cds_rules.derive.statements import slco1b1_function
 from cds_rules.derive.symptoms import Complaint
-from cds_rules.vocabulary.chart import Chart
+from cds_rules.vocabulary.chart import Chart, Source
 from cds_rules.vocabulary.facts import LABS, VITALS
-from cds_rules.vocabulary.quantities import age, plain
+from cds_rules.vocabulary.wording import Said, joined, said, word
 
 CRAMP_WINDOW_DAYS = 30.0
 _DECIMALS = {
@@ -59,7 +59,7 @@ class NoLab:
     value = mmol_l = meq_l = high = low = ratio = age_days = flag = None
     history: tuple[object, ...] = ()
     hemolyzed = False
-    words = cramp_value = recent_value = short_value = "not measured"
+    words = cramp_value = recent_value = short_value = said("not measured")
 
 
 class LabViews(dict[str, Any]):
@@ -96,7 +96,9 @@ def views(derived: Derived, parameters: SimpleNamespace) -> Mapping[str, Any]:
             creatinine_raisers=[drug.name for drug in derived.creatinine_raisers],
         ),
         "magnesium": _magnesium(derived.magnesium),
-        "labs": LabViews({key: _lab(lab) for key, lab in derived.labs.items() if lab is not None} | _calcium(derived)),
+        "labs": LabViews(
+            {key: LabView(lab) for key, lab in derived.labs.items() if lab is not None} | _calcium(derived)
+        ),
         "toxicity": _toxicity(derived),
         "direction": View(derived.direction),
         "differential": View(derived.differential),
@@ -107,7 +109,7 @@ def views(derived: Derived, parameters: SimpleNamespace) -> Mapping[str, Any]:
         "statins": [_statin(each) for each in _focal_first(derived.statins)],
         "statin_symptoms": statin_symptoms,
         "interactions": [_interaction(each) for each in derived.interactions],
-        "sams_ci": View(derived.sams_ci, words=_sams_words(derived.sams_ci)),
+        "sams_ci": View(derived.sams_ci, words=derived.sams_ci.words if derived.sams_ci else ""),
         "renal_risks": [View(each, words=each.name) for each in derived.renal_risks],
         "deficiency_risks": [View(each, words=each.name) for each in derived.deficiency_risks],
         "gut_symptoms": gut,
@@ -142,11 +144,11 @@ class Circumstances:
         return list(dict.fromkeys(drug.name for key in classes for drug in self._all.by_class[key]))
 
     @property
-    def myasthenia(self) -> str:
+    def myasthenia(self) -> Said:
         """Which of the two diseases is on file."""
         problems = self._all.record.problems
         only_lambert_eaton = "lambert-eaton" in problems and "myasthenia-gravis" not in problems
-        return "Lambert-Eaton syndrome" if only_lambert_eaton else "myasthenia gravis"
+        return said("Lambert-Eaton syndrome") if only_lambert_eaton else said("myasthenia gravis")
 
     @property
     def av_block(self) -> bool:
@@ -169,17 +171,18 @@ class Circumstances:
         return self._names("qt-prolonging")
 
     @property
-    def to_correct(self) -> str:
+    def to_correct(self) -> Said:
         """Magnesium and potassium; for a QT drug without a long QT only what is low or not known."""
         qtc = self._all.labs["qtc"]
         if self._all.patient.torsades or (qtc is not None and qtc.flag == "high" and qtc.age_days <= 7):
-            return "magnesium and potassium"
+            return _BOTH
         fine = {
             key
             for key, days, lowest in (("magnesium", 30.0, None), ("potassium", 14.0, 3.5))
             if _is_fine(self._all.labs[key], days, lowest)
         }
-        return " and ".join(key for key in ("magnesium", "potassium") if key not in fine) or "magnesium and potassium"
+        open_ones = [said(key) for key in ("magnesium", "potassium") if key not in fine]
+        return open_ones[0] if len(open_ones) == 1 else _BOTH
 
     @property
     def caution_drugs(self) -> list[str]:
@@ -212,9 +215,13 @@ class Circumstances:
         ]
 
     @property
-    def supporting(self) -> list[str]:
-        """Symptoms that support a deficiency without being specific."""
-        return [f"{each.name}, {age(each.age_days)}" for each in self._all.symptoms if each.key in _SUPPORTING]
+    def supporting(self) -> list[Said]:
+        """Symptoms of 30 days that support a deficiency without being specific."""
+        return [
+            said("{symptom}, {days:ago}", symptom=each.name, days=each.age_days)
+            for each in self._all.symptoms
+            if each.key in _SUPPORTING and each.age_days <= CRAMP_WINDOW_DAYS
+        ]
 
     @property
     def dark_urine(self) -> bool:
@@ -222,15 +229,15 @@ class Circumstances:
         return any(each.key == "dark-urine" and each.age_days <= 7 for each in self._all.symptoms)
 
     @property
-    def deficit_company(self) -> str:
+    def deficit_company(self) -> Said:
         """What stands beside a low magnesium in its summary."""
         return _deficit_company(self._all)
 
     @property
-    def top_finding(self) -> str:
+    def top_finding(self) -> Said:
         """The first line of the checklist of causes that this chart speaks of."""
         present = (item.words for item in self._all.differential.present if item.text not in DRUG_LINES)
-        return next(present, "no culprit drug found")
+        return next(present, said("no culprit drug found"))
 
     @property
     def cramp_drugs(self) -> list[View]:
@@ -243,10 +250,10 @@ class Circumstances:
         return self._all.statin_contributors
 
     @property
-    def slco1b1(self) -> str:
+    def slco1b1(self) -> Said:
         """The SLCO1B1 phenotype on file."""
         phenotype = slco1b1_function(self._all.record)
-        return phenotype[0] if phenotype else ""
+        return word(phenotype[0] if phenotype else "")
 
     @property
     def limited(self) -> View | None:
@@ -255,11 +262,11 @@ class Circumstances:
 
     @property
     def monitoring(self) -> Mapping[str, Any]:
-        """Drugs without a magnesium in their interval: drugs, names, days."""
+        """Drugs without a magnesium in their interval: drugs, days."""
         return _monitored(self._all)
 
     @property
-    def prep_risk(self) -> str:
+    def prep_risk(self) -> Said:
         """What makes a bowel preparation dangerous."""
         return _prep_risk(self._all)
 
@@ -269,6 +276,7 @@ class Circumstances:
         return {order.test for order in self._all.record.chart.orders}
 
 
+_BOTH = said("magnesium and potassium")
 _DEFICIT = frozenset(
     {"muscle-twitch", "tremor", "paresthesia", "arrhythmia", "irregular-heartbeat", "ventricular-arrhythmia"}
 )
@@ -293,7 +301,10 @@ _CRAMP_DRUGS = (
 
 
 def _toxicity(derived: Derived) -> View:
-    signs = [View(sign, words=f"{sign.name} ({age(sign.age_days)})") for sign in derived.toxicity.signs]
+    signs = [
+        View(sign, words=said("{sign} ({days:ago})", sign=sign.name, days=sign.age_days))
+        for sign in derived.toxicity.signs
+    ]
     return View(
         derived.toxicity,
         signs=signs,
@@ -309,9 +320,9 @@ def _is_fine(lab: Lab | None, days: float, lowest: float | None) -> bool:
     return lab.flag != "low" if lowest is None else lab.value >= lowest
 
 
-def _deficit_company(derived: Derived) -> str:
+def _deficit_company(derived: Derived) -> Said:
     """What stands beside a low magnesium in its summary: the worst symptom, potassium, QTc."""
-    parts = []
+    parts: list[Said] = []
     symptoms = [
         each
         for each in derived.symptoms
@@ -321,10 +332,10 @@ def _deficit_company(derived: Derived) -> str:
         parts.append(symptoms[0].name)
     potassium, qtc = derived.labs["potassium"], derived.labs["qtc"]
     if potassium is not None and potassium.value is not None and potassium.value < 3.5 and potassium.age_days <= 14:
-        parts.append(f"K {plain(potassium.value, 1)}")
+        parts.append(said("K {value:1}", value=potassium.value))
     if qtc is not None and qtc.flag == "high" and qtc.age_days <= 7 and qtc.value is not None:
-        parts.append(f"QTc {plain(qtc.value, 0)} ms")
-    return ", ".join(parts)
+        parts.append(said("QTc {value:0} ms", value=qtc.value))
+    return joined(parts)
 
 
 def _cramp_drugs(derived: Derived) -> list[View]:
@@ -348,15 +359,15 @@ def _monitored(derived: Derived) -> dict[str, object]:
     for days, classes in _MONITORING:
         drugs = list({id(drug): drug for key in classes for drug in derived.by_class[key]}.values())
         if drugs and since > days:
-            return {"drugs": drugs, "names": ", ".join(dict.fromkeys(drug.name for drug in drugs)), "days": days}
-    return {"drugs": [], "names": "", "days": 365}
+            return {"drugs": drugs, "days": days}
+    return {"drugs": [], "days": 365}
 
 
 def _limited(derived: Derived) -> View | None:
     """The statin above its maximum, with the reason and the maximum in mg (clinical specification 2.26)."""
     for statin in _focal_first(derived.statins):
         for name, maximum, reason in (
-            ("simvastatin", 40, "risk of myopathy"),
+            ("simvastatin", 40, said("risk of myopathy")),
             ("rosuvastatin", 10, derived.kidney.words),
             ("lovastatin", 20, derived.kidney.words),
             ("pitavastatin", 2, derived.kidney.words),
@@ -377,44 +388,55 @@ def _worst(interactions: Sequence[Interaction]) -> View | None:
 
 
 def _interaction(each: Interaction) -> View:
-    effect = {"contra": "contraindicated", "avoid": "avoid", "cap": f"max {plain(each.cap_mg or 0)} mg/day"}[
-        each.effect
-    ]
-    statin = f"{each.statin} {plain(each.dose_mg)} mg" if each.dose_mg is not None else each.statin
-    return View(each, statin_name=statin, effect_words=effect, words=f"{statin} + {each.partner_name}: {effect}")
+    statin = word(each.statin)
+    if each.dose_mg is not None:
+        statin = said("{statin} {dose} mg", statin=statin, dose=each.dose_mg)
+    pair = said("{statin} + {partner}: {effect}", statin=statin, partner=each.partner_name, effect=each.words)
+    return View(each, statin_name=statin, effect_words=each.words, words=pair)
 
 
-def kidney_words(kidney: Kidney) -> str:
+def kidney_words(kidney: Kidney) -> Said:
     """Kidney function in one sentence: value, age, how it was come by, tier."""
-    parts = []
+    parts: list[Said] = []
     if kidney.dialysis:
-        parts.append("dialysis")
+        parts.append(said("dialysis"))
     if kidney.aki is not None:
-        parts.append(f"acute kidney injury stage {kidney.aki.stage}")
+        parts.append(said("acute kidney injury stage {stage}", stage=kidney.aki.stage))
     if kidney.egfr_rounded is not None:
-        how = (
-            f"computed with {kidney.method}"
-            if kidney.computed
-            else "reported" + (f", {kidney.method}" if kidney.method else "")
-        )
-        if kidney.computed and kidney.creatinine is not None:
-            how += f" from creatinine {plain(kidney.creatinine.value)} {kidney.creatinine.unit}"
-        parts.append(f"eGFR {kidney.egfr_rounded} mL/min/1.73 m², {_plain_age(kidney.age_days)} ({how})")
-        if kidney.old:
-            parts.append("older than a year")
-    if not parts:
         parts.append(
-            "no usable eGFR" + ("" if kidney.tier in (None, "UNKNOWN") else f", CKD stage {kidney.tier} by diagnosis")
+            said(
+                "eGFR {egfr} mL/min/1.73 m², {days:ago} ({origin})",
+                egfr=kidney.egfr_rounded,
+                days=kidney.age_days or 0.0,
+                origin=_origin(kidney),
+            )
         )
-    return "; ".join([*parts, *kidney.notes])
+    if not parts and kidney.tier in (None, "UNKNOWN"):
+        parts.append(said("no usable eGFR"))
+    elif not parts:
+        parts.append(said("no usable eGFR, CKD stage {stage} by diagnosis", stage=kidney.tier))
+    return joined([*parts, *kidney.notes], "; ")
+
+
+def _origin(kidney: Kidney) -> Said:
+    """How an eGFR was come by."""
+    creatinine = kidney.creatinine
+    if kidney.computed and creatinine is not None:
+        return said(
+            "computed with {method} from creatinine {value} {unit}",
+            method=kidney.method,
+            value=creatinine.value,
+            unit=creatinine.unit,
+        )
+    return said("reported, {method}", method=kidney.method) if kidney.method else said("reported")
 
 
 def _old_kidney(kidney: Kidney) -> dict[str, object]:
     if kidney.tier != "UNKNOWN" or kidney.egfr_rounded is None:
         return {"last_known": "", "why_unknown": ""}
     return {
-        "last_known": f"eGFR {kidney.egfr_rounded}, {_plain_age(kidney.age_days)}",
-        "why_unknown": "too old to reassure",
+        "last_known": said("eGFR {egfr}, {days:ago}", egfr=kidney.egfr_rounded, days=kidney.age_days or 0.0),
+        "why_unknown": said("too old to reassure"),
     }
 
 
@@ -432,107 +454,173 @@ def _magnesium(magnesium: Magnesium) -> View:
         sources=sources,
         names=_names(magnesium.focal_oral or magnesium.oral),
         focal_names=_names(magnesium.focal),
-        total_words=f"{magnesium.words} Mg/day",
-        upper_words=f"up to {plain(magnesium.upper_total_mg, 0)} mg if a strength is elemental"
+        total_words=magnesium.words,
+        upper_words=said("up to {amount:0} mg if a strength is elemental", amount=magnesium.upper_total_mg)
         if magnesium.upper_total_mg > magnesium.total_mg
         else "",
         reasons={reason for each in magnesium.products for reason in each.drug.medication.reasons},
         has_laxative=any(each.klass == "mg-laxative" for each in magnesium.oral),
         taken_names=_names(each for each in magnesium.products if each.state != "draft"),
         iv=[each for each in magnesium.products if each.kind == "iv"],
-        iv_words=", ".join(each.amount for each in magnesium.focal_iv),
-        iv_unknown=next((each.name for each in magnesium.focal_iv if each.amount == "amount not known"), ""),
+        iv_words=joined(each.amount for each in magnesium.focal_iv),
+        iv_unknown=next((each.name for each in magnesium.focal_iv if each.amount is AMOUNT_NOT_KNOWN), ""),
         iv_days=max((each.start_days for each in magnesium.focal_iv if each.start_days is not None), default=0),
         prep_words=_prep_words(magnesium),
-        weeks=plain(
-            max((each.start_days for each in magnesium.oral if each.start_days is not None), default=0) // 7, 0
-        ),
+        weeks=int(max((each.start_days for each in magnesium.oral if each.start_days is not None), default=0) // 7),
     )
 
 
-def _prep_words(magnesium: Magnesium) -> str:
+def _prep_words(magnesium: Magnesium) -> Said:
     known = [
         each.elemental_mg
         for each in magnesium.focal
         if each.kind in ("bowel-prep", "enema") and each.elemental_mg is not None
     ]
-    return f"{plain(sum(known) / 1000, 1)} g" if known else "grams of"
+    return said("about {amount:1} g elemental Mg", amount=sum(known) / 1000) if known else said("grams of elemental Mg")
 
 
-def _prep_risk(derived: Derived) -> str:
+def _prep_risk(derived: Derived) -> Said:
     """What makes a bowel preparation dangerous, the worst first."""
     kidney = derived.kidney
     if "bowel-obstruction" in derived.record.problems:
-        return "bowel obstruction or ileus"
+        return said("bowel obstruction or ileus")
     if kidney.severe or kidney.tier == "G3b":
         return kidney.words
     if kidney.crcl is not None and kidney.crcl < 30:
-        return f"CrCl {plain(kidney.crcl, 0)}"
-    return "unknown kidney function" if kidney.tier == "UNKNOWN" else f"age {derived.patient.age_years}"
+        return said("CrCl {clearance:0} mL/min", clearance=kidney.crcl)
+    if kidney.tier == "UNKNOWN":
+        return said("unknown kidney function")
+    return said("age {years}", years=derived.patient.age_years)
 
 
-def _names(products: Iterable[Product]) -> str:
-    return ", ".join(dict.fromkeys(each.name for each in products)) or "magnesium"
+def _names(products: Iterable[Product]) -> Said:
+    names = dict.fromkeys(each.name for each in products)
+    return joined(names) if names else said("magnesium")
 
 
 def _product(product: Product) -> View:
-    reported = ", patient-reported" if product.drug.patient_reported else ""
-    drafted = ", draft" if product.state == "draft" else ", stopped" if product.state == "stopped" else ""
+    marks = [said("patient-reported")] if product.drug.patient_reported else []
+    marks += [word(product.state)] if product.state != "active" else []
     return View(
         product,
-        amount=f"{product.amount}{reported}{drafted}",
+        amount=joined([product.amount, *marks]),
         start_words=_start_words(product.start_days, product.state),
     )
 
 
-def _start_words(days: float | None, state: str) -> str:
+def _start_words(days: float | None, state: str) -> Said:
     if state == "draft":
-        return "draft"
-    return "start not known" if days is None else f"started {age(days)}"
+        return said("draft")
+    return said("start not known") if days is None else said("started {days:ago}", days=days)
 
 
-def _lab(lab: Lab) -> View:
-    decimals = _DECIMALS.get(lab.key, 2)
-    bound = lab.latest.comparator
-    shown = f"{bound}{plain(lab.latest.value, decimals)} {lab.unit}".strip()
-    words = f"{shown}, {age(lab.age_days)}{', hemolyzed' if lab.hemolyzed else ''}"
-    recent = lab.age_days <= CRAMP_WINDOW_DAYS + 1e-9
-    return View(
-        lab,
-        value=lab.value,
-        words=words,
-        cramp_value=f"{bound}{plain(lab.latest.value, decimals)}" if recent else "not measured",
-        recent_value=shown if recent else "not measured",
-        short_value=f"{shown} ({age(lab.age_days)})",
-        shown_sources=(lab.source,),
-        limits_from={"laboratory": "the laboratory's own", "default": "default"}.get(lab.limits, "not known"),
-    )
+class LabView(View):
+    """A laboratory value or vital sign with its words, each made when a text reads it."""
+
+    _derived: Lab
+
+    @property
+    def shown(self) -> Said:
+        """The value with its bound and unit."""
+        return said("{value} {unit}", value=self.number, unit=self._derived.unit) if self._derived.unit else self.number
+
+    @property
+    def number(self) -> Said:
+        """The value with its bound."""
+        return said(f"{{bound}}{{value:{_DECIMALS.get(self._derived.key, 2)}}}", **self._parts)
+
+    @property
+    def _parts(self) -> dict[str, object]:
+        return {"bound": self._derived.latest.comparator, "value": self._derived.latest.value}
+
+    @property
+    def words(self) -> Said:
+        """Value, age, and whether the specimen was hemolyzed."""
+        pattern = "{value}, {days:ago}, hemolyzed" if self._derived.hemolyzed else "{value}, {days:ago}"
+        return said(pattern, value=self.shown, days=self._derived.age_days)
+
+    def _within(self, days: float) -> bool:
+        return self._derived.age_days <= days + 1e-9
+
+    @property
+    def cramp_value(self) -> Said:
+        """The value alone, when it belongs to the time of the cramps."""
+        return self.number if self._within(CRAMP_WINDOW_DAYS) else NoLab.words
+
+    @property
+    def recent_value(self) -> Said:
+        """Value and unit, when they belong to the time of the cramps."""
+        return self.shown if self._within(CRAMP_WINDOW_DAYS) else NoLab.words
+
+    @property
+    def short_value(self) -> Said:
+        """Value and age for a summary."""
+        return said("{value} ({days:ago})", value=self.shown, days=self._derived.age_days)
+
+    @property
+    def shown_sources(self) -> tuple[Source, ...]:
+        """Where the value stands."""
+        return (self._derived.source,)
+
+    @property
+    def limits_from(self) -> Said:
+        """Where the limits come from."""
+        return _LIMITS.get(self._derived.limits, said("not known"))
+
+    @property
+    def band(self) -> Said:
+        """Band of a magnesium (clinical specification 3.7)."""
+        return word(self._derived.band)
+
+
+_LIMITS: Mapping[str, Said] = {
+    "laboratory": said("the laboratory's own"),
+    "laboratory and default": said("one the laboratory's own, one by default"),
+    "default": said("default"),
+}
 
 
 def _calcium(derived: Derived) -> dict[str, View]:
     calcium = derived.calcium
     if calcium is None:
         return {}
-    words = f"{plain(calcium.value, 2 if calcium.method == 'ionized' else 1)} {calcium.unit} {calcium.method}, {age(calcium.age_days)}"
-    return {"calcium": View(calcium, words=words, shown_sources=calcium.sources)}
+    ionized = calcium.method == "ionized"
+    words = said(
+        "{value:2} {unit} {method}, {days:ago}" if ionized else "{value:1} {unit} {method}, {days:ago}",
+        value=calcium.value,
+        unit=calcium.unit,
+        method=word(calcium.method),
+        days=calcium.age_days,
+    )
+    return {"calcium": View(calcium, words=words, method=word(calcium.method), shown_sources=calcium.sources)}
 
 
 def _symptom(symptom: Complaint) -> View:
-    said = symptom.key.split("-")[0]  # "abdominal-cramp" names its place already
-    place = " ".join(word for word in (symptom.side, symptom.site) if word and word[:5] != said[:5])
+    place = _place(symptom)
+    name = said("{place} {symptom}", place=place, symptom=symptom.name) if place else symptom.name
     return View(
         symptom,
-        name_words=f"{place} {symptom.name}".strip().capitalize(),
-        site_words=(place or symptom.timing or "muscle").capitalize(),
-        words=f"{place} {symptom.name}, {age(symptom.age_days)}, onset {age(symptom.onset_days)}".strip(),
+        name_words=name,
+        site_words=place or word(symptom.timing or "muscle"),
+        words=said(
+            "{symptom}, {days:ago}, onset {onset:ago}", symptom=name, days=symptom.age_days, onset=symptom.onset_days
+        ),
     )
+
+
+def _place(symptom: Complaint) -> Said | None:
+    """Side and site, as far as the name of the symptom does not say them: an abdominal cramp names its place already."""
+    begins = symptom.key.split("-")[0][:5]
+    site = word(symptom.site) if symptom.site and symptom.site[:5] != begins else None
+    side = word(symptom.side) if symptom.side and symptom.side[:5] != begins else None
+    return said("{side} {site}", side=side, site=site) if side and site else side or site
 
 
 def _diuretic(diuretic: Diuretic) -> View:
     return View(
         diuretic,
         start_words=_start_words(diuretic.start_days, diuretic.state),
-        temporal=diuretic.temporal or "not judged",
+        temporal=word(diuretic.temporal) if diuretic.temporal else said("not judged"),
     )
 
 
@@ -545,29 +633,14 @@ def _statin(statin: Statin) -> View:
     return View(
         statin,
         dose_words=_statin_dose(statin),
-        start_words=_start_words(statin.days, statin.state) if statin.state != "stopped" else "stopped",
+        start_words=_start_words(statin.days, statin.state) if statin.state != "stopped" else said("stopped"),
+        ingredient=word(statin.ingredient),
     )
 
 
-def _statin_dose(statin: Statin) -> str:
+def _statin_dose(statin: Statin) -> Said:
     if statin.dose_mg is not None:
-        return f"{plain(statin.dose_mg)} mg"
+        return said("{dose} mg", dose=statin.dose_mg)
     dosage = statin.drug.medication.dosage
     once = mg_of(dosage.dose) if dosage.dose is not None and dosage.per_day is None else None
-    return "dose not known" if once is None else f"{plain(once)} mg a dose, times a day not known"
-
-
-def _sams_words(score: Any) -> str:
-    if score is None:
-        return ""
-    return f"SAMS-CI {score.words}; built for aches, not cramps" + (
-        f"; not known: {', '.join(score.missing)}" if score.missing else ""
-    )
-
-
-def _plain(key: str) -> str:
-    return key.replace("-", " ").replace("_", " ")
-
-
-def _plain_age(days: float | None) -> str:
-    return "date not known" if days is None else age(days)
+    return said("dose not known") if once is None else said("{dose} mg a dose, times a day not known", dose=once)

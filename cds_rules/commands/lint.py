@@ -1,7 +1,8 @@
 """`cds-rules lint`: everything that is wrong or doubtful in packs, at once.
 
 Errors: what the strict readers refuse, missing or broken cases, numbers no evidence and no parameter stands behind,
-compiled rules that do not fit. Warnings: a rule past its review date, a file nobody reads. Exit code 0 clean, 1 errors
+compiled rules that do not fit, what a language leaves out or shows otherwise than the English. Warnings: a rule past its
+review date, a file nobody reads, a translation of what is said nowhere. Exit code 0 clean, 1 errors
 (with --strict also warnings).
 Floor: edge.
 """
@@ -13,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from cds_rules.cards.texts import compile_texts
-from cds_rules.cards.views import vocabulary
+from cds_rules.cards.texts import all_texts
+from cds_rules.commands import translations
 from cds_rules.engine import durable
 from cds_rules.knowledge.cases import read_cases
-from cds_rules.knowledge.decisions import NAMES, settled
+from cds_rules.knowledge.decisions import NAMES
+from cds_rules.knowledge.languages import read_languages
 from cds_rules.knowledge.pack import Pack, read_packs
 from cds_rules.knowledge.rules import Rule, patterns
 from cds_rules.vocabulary.errors import Mistake, PackError
@@ -49,14 +51,13 @@ def lint(folders: Sequence[Path], today: date, parameters: Path | None = None) -
     """Check packs, and a site's parameters where a file of them is given. Returns (errors, warnings)."""
     try:
         packs = read_packs(folders, parameters)
-        compile_texts(
-            (rule for pack in packs for rule in pack.rules), vocabulary(settled(pack.parameters for pack in packs))
-        )
+        all_texts(packs, read_languages(pack.translations for pack in packs))
     except PackError as error:
         return list(error.mistakes), []
     errors = [mistake for pack in packs for mistake in _errors(pack)]
     warnings = [mistake for pack in packs for mistake in _warnings(pack, today)]
-    return errors, warnings
+    wrong, doubtful = translations.mistakes(packs)
+    return errors + wrong, warnings + doubtful
 
 
 def _errors(pack: Pack) -> Iterator[Mistake]:

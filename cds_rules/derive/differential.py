@@ -15,47 +15,48 @@ from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON, Record
 from cds_rules.derive.symptoms import Complaint
 from cds_rules.vocabulary.chart import Source
-from cds_rules.vocabulary.quantities import age, plain
+from cds_rules.vocabulary.wording import Said, joined, said
 
 OTHER_CRAMP_DRUGS = (
     "beta2-agonist", "raloxifene", "teriparatide", "iron-sucrose-iv", "naproxen", "conjugated-estrogens", "nifedipine",
     "cholinesterase-inhibitor",
 )  # fmt: skip
 _DRUGS = (
-    ("diuretic", ("loop-diuretic", "thiazide-diuretic", "k-sparing-diuretic")),
-    ("statin", ("statin",)),
-    ("beta2-agonist", OTHER_CRAMP_DRUGS[:1]),
-    ("other drug known for cramps", OTHER_CRAMP_DRUGS[1:]),
+    (said("diuretic"), ("loop-diuretic", "thiazide-diuretic", "k-sparing-diuretic")),
+    (said("statin"), ("statin",)),
+    (said("beta2-agonist"), OTHER_CRAMP_DRUGS[:1]),
+    (said("other drug known for cramps"), OTHER_CRAMP_DRUGS[1:]),
 )
+_ELECTROLYTES = (said("potassium"), said("sodium"), said("calcium"), said("magnesium"))
 DRUG_LINES = frozenset(text for text, _ in _DRUGS)
 """The lines of the checklist that name drugs."""
 _CONDITIONS = (
-    (("dehydration",), "dehydration or volume loss (vomiting, diarrhoea, heat)"),
-    (("muscle-overuse",), "overuse or unaccustomed exercise"),
-    (("pad",), "peripheral artery disease: exertional calf pain relieved by rest; pulses, ankle-brachial index"),
-    (("cirrhosis",), "cirrhosis"),
-    (("neuropathy",), "neuropathy"),
-    (("lumbar-stenosis",), "lumbar stenosis"),
-    (("motor-neuron-disease",), "motor neuron disease (fasciculation, wasting: neurology)"),
-    (("hypothyroidism",), "hypothyroidism"),
-    (("diabetes",), "diabetes"),
-    (("vitamin-d-deficiency",), "vitamin D deficiency"),
+    (("dehydration",), said("dehydration or volume loss (vomiting, diarrhoea, heat)")),
+    (("muscle-overuse",), said("overuse or unaccustomed exercise")),
+    (("pad",), said("peripheral artery disease: exertional calf pain relieved by rest; pulses, ankle-brachial index")),
+    (("cirrhosis",), said("cirrhosis")),
+    (("neuropathy",), said("neuropathy")),
+    (("lumbar-stenosis",), said("lumbar stenosis")),
+    (("motor-neuron-disease",), said("motor neuron disease (fasciculation, wasting: neurology)")),
+    (("hypothyroidism",), said("hypothyroidism")),
+    (("diabetes",), said("diabetes")),
+    (("vitamin-d-deficiency",), said("vitamin D deficiency")),
 )
 _ALWAYS = (
-    "venous thrombosis if one leg is swollen",
-    "restless legs (an urge to move, not a cramp)",
-    "idiopathic nocturnal cramps",
+    said("venous thrombosis if one leg is swollen"),
+    said("restless legs (an urge to move, not a cramp)"),
+    said("idiopathic nocturnal cramps"),
 )
-ADVICE = (
+ADVICE = said(
     "stretching, hydration, balanced diet rich in magnesium (food needs no limit; in CKD G4-G5 ask a dietitian), footwear, "
     "alcohol; see a clinician if weakness, wasting or dark urine"
 )
-_ON_DIALYSIS = (
+_ON_DIALYSIS = said(
     "dialysis: cramps during sessions; ultrafiltration rate, dry weight, dialysate sodium, cool dialysate; no quinine, no "
     "blind magnesium"
 )
 TEXTS = (
-    *(text for text, _ in _DRUGS), "potassium", "sodium", "calcium", "magnesium", *(text for _, text in _CONDITIONS),
+    *(text for text, _ in _DRUGS), *_ELECTROLYTES, *(text for _, text in _CONDITIONS),
     "pregnancy", "chronic kidney disease", _ON_DIALYSIS, *_ALWAYS, ADVICE,
 )  # fmt: skip
 """Everything the checklist can say, for the pages about rules."""
@@ -65,15 +66,15 @@ TEXTS = (
 class Item:
     """One line of the checklist. present: found in this chart, then said with what was found."""
 
-    text: str
+    text: Said
     present: bool
-    found: str = ""
+    found: Said | None = None
     sources: tuple[Source, ...] = ()
 
     @property
-    def words(self) -> str:
+    def words(self) -> Said:
         """The line with what was found."""
-        return f"{self.text} - {self.found}" if self.found else self.text
+        return said("{cause} - {found}", cause=self.text, found=self.found) if self.found else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,41 +111,38 @@ class Differential:
         return tuple(each for each in self.items if not each.present)
 
     @property
-    def advice(self) -> str:
+    def advice(self) -> Said:
         """What helps whatever the cause."""
         return ADVICE
 
     @property
-    def words(self) -> str:
+    def words(self) -> Said:
         """The checklist in one line."""
-        present = "; ".join(each.words for each in self.present)
-        absent = "; ".join(each.text for each in self.absent)
-        return (
-            f"{f'Other causes in this chart: {present}. ' if present else ''}Also think of: {absent}. Advice: {ADVICE}."
-        )
+        present = joined([each.words for each in self.present], "; ")
+        absent = joined([each.text for each in self.absent], "; ")
+        further = said("Also think of: {causes}. Advice: {advice}.", causes=absent, advice=ADVICE)
+        if not present:
+            return further
+        return joined([said("Other causes in this chart: {causes}.", causes=present), further], " ")
 
     def _drugs(self) -> list[Item]:
         lines = []
         for text, classes in _DRUGS:
             taken = [drug for key in classes for drug in self.drugs[key]]
-            names = "; ".join(dict.fromkeys(drug.name for drug in taken))
+            names = joined(dict.fromkeys(drug.name for drug in taken), "; ")
             lines.append(Item(text, bool(taken), names, tuple(dict.fromkeys(drug.source for drug in taken))))
         return lines
 
     def _electrolytes(self) -> list[Item]:
         lines = []
-        for key, name in (
-            ("potassium", "potassium"),
-            ("sodium", "sodium"),
-            ("calcium", "calcium"),
-            ("magnesium", "magnesium"),
-        ):
-            lab = self.labs[key]
+        for name in _ELECTROLYTES:
+            lab = self.labs[name]
             if lab is None or lab.age_days > 90 + EPSILON:
-                lines.append(Item(name, False, "not measured in 90 days"))
+                lines.append(Item(name, False, said("not measured in 90 days")))
                 continue
-            shown = lab.source.value or f"{plain(lab.latest.value)} {lab.unit}"
-            lines.append(Item(name, lab.flag in ("low", "high"), f"{shown}, {age(lab.age_days)}", lab.sources[:1]))
+            shown = lab.source.value or said("{value} {unit}", value=lab.latest.value, unit=lab.unit)
+            found = said("{value}, {days:ago}", value=shown, days=lab.age_days)
+            lines.append(Item(name, lab.flag in ("low", "high"), found, lab.sources[:1]))
         return lines
 
     def _conditions(self) -> list[Item]:
@@ -153,23 +151,22 @@ class Differential:
             found = [problem for key in keys for problem in self.record.problems.get(key, ())]
             exertional = [each for each in self.cramps if each.timing == "exertional"] if "pad" in keys else []
             sources = tuple(dict.fromkeys([*(each.source for each in found), *(each.source for each in exertional)]))
-            note = "; ".join(
-                [*(each.source.label for each in found[:1]), *("exertional cramps" for _ in exertional[:1])]
-            )
-            lines.append(Item(text, bool(sources), note, sources))
+            notes = [each.source.label for each in found[:1] if each.source.label]
+            notes += [said("exertional cramps")] if exertional else []
+            lines.append(Item(text, bool(sources), joined(notes, "; ") if notes else None, sources))
         if self.patient.pregnant:
-            lines.append(Item("pregnancy", True))
+            lines.append(Item(said("pregnancy"), True))
         return lines
 
     def _kidneys(self) -> list[Item]:
         if self.kidney.tier == "DIALYSIS":
-            return [Item(_ON_DIALYSIS, True, "", self.kidney.dialysis)]
+            return [Item(_ON_DIALYSIS, True, None, self.kidney.dialysis)]
         impaired = bool(self.kidney.impaired)
         return [
             Item(
-                "chronic kidney disease",
+                said("chronic kidney disease"),
                 impaired,
-                self.kidney.words if impaired else "",
+                self.kidney.words if impaired else None,
                 self.kidney.sources if impaired else (),
             )
         ]

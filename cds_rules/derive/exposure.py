@@ -13,6 +13,7 @@ from typing import Literal
 
 from cds_rules.derive.record import EPSILON, Record, same_day_or_later
 from cds_rules.vocabulary.chart import Amount, Medication, Problem, Source, State, Symptom
+from cds_rules.vocabulary.wording import Said, said, word
 
 DIURETICS = ("loop-diuretic", "thiazide-diuretic", "k-sparing-diuretic")
 STATINS = frozenset(
@@ -367,11 +368,11 @@ class Interaction:
         return self.statin_drug.source, self.partner_drug.source
 
     @property
-    def words(self) -> str:
+    def words(self) -> Said:
         """What the row says, for people."""
         if self.effect == "cap" and self.cap_mg is not None:
-            return f"max {self.cap_mg:g} mg/day"
-        return {"contra": "contraindicated", "avoid": "avoid"}.get(self.effect, self.effect)
+            return said("max {cap} mg/day", cap=self.cap_mg)
+        return said("contraindicated") if self.effect == "contra" else said("avoid")
 
 
 _STRENGTH = {"contra": 0, "avoid": 1, "cap": 2}
@@ -439,7 +440,7 @@ class Spacing:
     """
 
     partner: str
-    rule: str
+    rule: Said
     avoid: bool
     settled: bool
     partner_drug: Drug
@@ -481,7 +482,7 @@ def spacings(rows: Rows, medications: Sequence[Drug], magnesium: Sequence[Drug])
             found.append(
                 Spacing(
                     row["partner"],
-                    row.get("spacing", ""),
+                    said(row.get("spacing", "")),
                     avoid,
                     settled(product) and settled(partner),
                     partner,
@@ -570,9 +571,7 @@ def _drug_risks(medications: Iterable[Drug], classes: Sequence[str]) -> tuple[Ri
 
 def _condition_risk(record: Record, key: str, problem: Problem) -> Risk:
     moment = problem.onset or problem.recorded
-    return Risk(
-        key, problem.source.label or key.replace("-", " "), problem.source, record.age_days(moment) if moment else None
-    )
+    return Risk(key, problem.source.label or word(key), problem.source, record.age_days(moment) if moment else None)
 
 
 def followed_by_cramp(drug: Drug, cramps: Iterable[Symptom]) -> bool:

@@ -15,10 +15,12 @@ from statistics import median
 from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON, Record, counted, problem_moment, unique
 from cds_rules.vocabulary.chart import Result, Sex, Source
-from cds_rules.vocabulary.quantities import half_up, plain
+from cds_rules.vocabulary.quantities import half_up
+from cds_rules.vocabulary.wording import Said, said
 
 IMPAIRED = frozenset({"G3b", "G4", "G5", "AKI", "DIALYSIS"})
 SEVERE = frozenset({"G4", "G5", "AKI", "DIALYSIS"})
+_LOWEST, _MEDIAN = said("lowest of 7 days"), said("median of 8 to 365 days")
 _REASSURING_DAYS, _HAZARDOUS_DAYS = 365.0, 730.0
 _CKD_TIERS = (("ckd-5", "G5"), ("ckd-4", "G4"), ("ckd-3b", "G3b"))
 TIER_EGFR = {
@@ -31,7 +33,7 @@ TIER_EGFR = {
 """Tier -> from, below, in mL/min/1.73 m² after rounding: the tiers that an eGFR alone can give (`gfr_stage`)."""
 _BADNESS = {"OK": 0, "G3a": 1, "G3b": 2, "G4": 3, "G5": 4}
 _TIER_OF_STAGE = {"G1": "OK", "G2": "OK"}
-_IN_PREGNANCY = "eGFR equations are not validated in pregnancy"
+_IN_PREGNANCY = said("eGFR equations are not validated in pregnancy")
 
 
 def egfr_ckd_epi_2021(creatinine_mg_dl: float, age_years: int, sex: Sex) -> float:
@@ -194,7 +196,7 @@ class AkiCriteria:
     rise: float | None
     ratio: float | None
     reference_mg_dl: float | None
-    reference: str
+    reference: Said
 
 
 def aki_criteria(newest_mg_dl: float, earlier: Sequence[tuple[float, float]], week_first: bool = False) -> AkiCriteria:
@@ -215,11 +217,11 @@ def aki_criteria(newest_mg_dl: float, earlier: Sequence[tuple[float, float]], we
     within_2 = [value for days, value in earlier if days <= 2 + EPSILON]
     within_7 = [value for days, value in earlier if days <= 7 + EPSILON]
     before = [value for days, value in earlier if 7 + EPSILON < days <= 365 + EPSILON]
-    references = [(min(within_7), "lowest of 7 days")] if within_7 else []
-    references += [(median(before), "median of 8 to 365 days")] if before else []
+    references = [(min(within_7), _LOWEST)] if within_7 else []
+    references += [(median(before), _MEDIAN)] if before else []
     if week_first:
         del references[1:]
-    lowest, name = min(references, default=(None, ""), key=lambda each: each[0])
+    lowest, name = min(references, default=(None, said("")), key=lambda each: each[0])
     ratio = newest_mg_dl / lowest if lowest else None
     rise = newest_mg_dl - min(within_2) if within_2 else 0.0
     acute_rise = rise >= 0.2995 - EPSILON
@@ -240,7 +242,7 @@ class Aki:
 
     stage: int
     criterion: str
-    words: str
+    words: Said
     old: Result | None
     new: Result | None
     ratio: float | None
@@ -275,7 +277,7 @@ class Kidney:
     crcl_sources: tuple[Source, ...] = ()
     egfr_cystatin: float | None = None
     dosing_tier: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said, ...] = ()
     sources: tuple[Source, ...] = ()
 
     @property
@@ -304,13 +306,13 @@ class Kidney:
         return self.age_days is not None and self.age_days > _REASSURING_DAYS + EPSILON
 
     @property
-    def words(self) -> str:
+    def words(self) -> Said:
         """Kidney function in a few words for a summary, without its age."""
         if self.tier == "DIALYSIS":
-            return "dialysis"
+            return said("dialysis")
         if self.aki is not None and self.tier == "AKI":
-            return f"AKI stage {self.aki.stage}"
-        return "eGFR not known" if self.egfr is None else f"eGFR {half_up(self.egfr)}"
+            return said("AKI stage {stage}", stage=self.aki.stage)
+        return said("eGFR not known") if self.egfr is None else said("eGFR {egfr}", egfr=half_up(self.egfr))
 
 
 @dataclass(slots=True)
@@ -319,7 +321,7 @@ class _Estimate:
     result: Result
     computed: bool
     method: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said, ...] = ()
     others: tuple[Source, ...] = ()
 
 
@@ -327,7 +329,7 @@ def _reported(result: Result) -> _Estimate:
     value = result.value
     if result.comparator == "<":
         value = math.ceil(value) - 1.0  # "<15" counts as 14
-    return _Estimate(value, result, False, result.method or "reported by the laboratory")
+    return _Estimate(value, result, False, result.method)
 
 
 def _computed(record: Record, patient: Patient, creatinine: Result) -> _Estimate | None:
@@ -344,7 +346,9 @@ def _computed(record: Record, patient: Patient, creatinine: Result) -> _Estimate
     if patient.sex:
         return _Estimate(egfr_ckd_epi_2021(value, age, patient.sex), creatinine, True, "CKD-EPI 2021")
     lower = min(egfr_ckd_epi_2021(value, age, "female"), egfr_ckd_epi_2021(value, age, "male"))
-    return _Estimate(lower, creatinine, True, "CKD-EPI 2021", ("sex not known: the lower of both estimates is used",))
+    return _Estimate(
+        lower, creatinine, True, "CKD-EPI 2021", (said("sex not known: the lower of both estimates is used"),)
+    )
 
 
 def _chosen(record: Record, patient: Patient) -> _Estimate | None:
@@ -367,7 +371,7 @@ def _newest(record: Record, patient: Patient) -> _Estimate | None:
     computed = _computed(record, patient, creatinine)
     if computed is None and reported is not None:
         estimate = _reported(reported)
-        estimate.notes = ("a newer creatinine could not be turned into an eGFR (age, sex or height not known)",)
+        estimate.notes = (said("a newer creatinine could not be turned into an eGFR (age, sex or height not known)"),)
         return estimate
     return computed
 
@@ -402,7 +406,7 @@ def _aki_by_creatinine(record: Record) -> Aki | None:
     if not found.stage:
         return None
     if found.ratio is not None and found.ratio >= 1.5 - EPSILON:
-        in_week = found.reference.startswith("lowest")
+        in_week = found.reference is _LOWEST
         window = [
             each
             for (days, _), each in zip(pairs, earlier, strict=True)
@@ -410,12 +414,17 @@ def _aki_by_creatinine(record: Record) -> Aki | None:
         ]
         reference = found.reference_mg_dl or 0.0
         old = min(window, key=lambda each: abs(counted(each) - reference))
-        words = f"{plain(found.ratio, 1)} times the {found.reference} ({plain(reference)} mg/dL)"
+        words = said(
+            "{ratio:1} times the {reference} ({creatinine} mg/dL)",
+            ratio=found.ratio,
+            reference=found.reference,
+            creatinine=reference,
+        )
         criterion = "ratio"
     else:
         window = [each for (days, _), each in zip(pairs, earlier, strict=True) if days <= 2 + EPSILON]
         old = min(window, key=counted)
-        words, criterion = f"rise of {plain(found.rise or 0.0)} mg/dL within 48 h", "rise"
+        words, criterion = said("rise of {rise} mg/dL within 48 h", rise=found.rise or 0.0), "rise"
     return Aki(
         found.stage, criterion, words, old, new, found.ratio, found.reference_mg_dl, unique([new.source, old.source])
     )
@@ -435,7 +444,7 @@ def _aki_by_diagnosis(record: Record) -> Aki | None:
     return Aki(
         1,
         "diagnosis",
-        "diagnosis on record",
+        said("diagnosis on record"),
         None,
         new,
         None,
@@ -444,13 +453,13 @@ def _aki_by_diagnosis(record: Record) -> Aki | None:
     )
 
 
-def _by_egfr(record: Record, estimate: _Estimate | None) -> tuple[str, tuple[Source, ...], tuple[str, ...]]:
+def _by_egfr(record: Record, estimate: _Estimate | None) -> tuple[str, tuple[Source, ...], tuple[Said, ...]]:
     """Tier from the chosen eGFR and active CKD stages: (tier, sources, notes)."""
     conditions = [(tier, problem) for key, tier in _CKD_TIERS if (problem := record.confirmed(key))]
     staged = conditions[0] if conditions else None
     if estimate is None:
         return (
-            (staged[0], (staged[1].source,), ("no eGFR: the recorded CKD stage is used",))
+            (staged[0], (staged[1].source,), (said("no eGFR: the recorded CKD stage is used"),))
             if staged
             else ("UNKNOWN", (), ())
         )
@@ -459,10 +468,14 @@ def _by_egfr(record: Record, estimate: _Estimate | None) -> tuple[str, tuple[Sou
     if record.within(estimate.result.at, _REASSURING_DAYS):
         return tier, sources, ()
     if staged and _BADNESS[staged[0]] > _BADNESS[tier]:
-        return staged[0], (staged[1].source, *sources), ("eGFR older than a year: the recorded CKD stage is used",)
+        return (
+            staged[0],
+            (staged[1].source, *sources),
+            (said("eGFR older than a year: the recorded CKD stage is used"),),
+        )
     if _BADNESS[tier] >= _BADNESS["G3b"]:
-        return tier, sources, ("eGFR older than a year",)
-    return "UNKNOWN", sources, ("eGFR older than a year: does not reassure",)
+        return tier, sources, (said("eGFR older than a year"),)
+    return "UNKNOWN", sources, (said("eGFR older than a year: does not reassure"),)
 
 
 def _clearance(record: Record, patient: Patient) -> tuple[float, str, float, tuple[Source, ...]] | None:
@@ -517,7 +530,10 @@ def kidney(record: Record, patient: Patient) -> Kidney:
             and counted(creatinine) >= 1.0 - EPSILON
         ):
             tier, sources = "G3b", unique([creatinine.source, *sources])
-            notes = (*notes, "creatinine of 1.0 mg/dL or more in pregnancy is treated as impaired kidney function")
+            notes = (
+                *notes,
+                said("creatinine of 1.0 mg/dL or more in pregnancy is treated as impaired kidney function"),
+            )
     dialysis = _dialysis(record)
     aki = None
     if dialysis:
@@ -527,7 +543,7 @@ def kidney(record: Record, patient: Patient) -> Kidney:
         aki = by_labs or by_diagnosis
         if aki:
             tier, sources = "AKI", unique([*aki.sources, by_diagnosis.sources[0] if by_diagnosis else None])
-            notes = (*notes, "eGFR is not reliable while creatinine moves; no CKD stage is inferred")
+            notes = (*notes, said("eGFR is not reliable while creatinine moves; no CKD stage is inferred"))
     told: str | None = tier
     if tier not in IMPAIRED and not record.delivered("patient", "labs", "conditions", "procedures"):
         told = None  # a part that was not delivered could hold worse news; absence is never good news

@@ -16,6 +16,7 @@ from cds_rules.derive.record import EPSILON
 from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Amount, MagnesiumContent, Source, State
 from cds_rules.vocabulary.quantities import half_up
+from cds_rules.vocabulary.wording import Said, joined, said
 
 MG_PER_MMOL, MG_PER_MEQ = 24.305, 12.15
 MG_DL_PER_MMOL_L, MG_DL_PER_MEQ_L = 2.4305, 1.21525
@@ -58,6 +59,7 @@ _NOT_SOURCES = frozenset({"mg-topical", "mg-trace"})
 _OBSTETRIC = frozenset({"preeclampsia", "eclampsia", "fetal-neuroprotection", "preterm-labour"})
 _LEAST_ORAL_MG, _LEAST_COUNTED_MG = 50.0, 8.0
 RECENT_DAYS = 3.0
+AMOUNT_NOT_KNOWN = said("amount not known")
 
 
 def elemental_mg(salt: str, amount_mg: float) -> float:
@@ -238,21 +240,21 @@ class Product:
         return self.drug.medication.dosage.text
 
     @property
-    def amount(self) -> str:
+    def amount(self) -> Said:
         """The amount in words, marked where it was assumed or is not known."""
         if self.kind == "iv":
             if self.rate_g_per_hour is not None:
-                return f"{self.rate_g_per_hour:g} g/h"
-            return "amount not known" if self.dose_g is None else f"{round(self.dose_g, 2):g} g"
+                return said("{rate} g/h", rate=self.rate_g_per_hour)
+            return AMOUNT_NOT_KNOWN if self.dose_g is None else said("{dose} g", dose=self.dose_g)
         if self.elemental_mg is None:
-            return "amount not known"
-        marks = (
-            [f"up to {self.upper_mg} mg"] if self.upper_mg is not None and self.upper_mg != self.elemental_mg else []
-        )
-        marks += ["as needed: ordered maximum"] if self.prn else []
-        marks += ["once a day assumed"] if self.assumed else []
-        noted = f" ({'; '.join(marks)})" if marks else ""
-        return f"{self.elemental_mg} mg elemental Mg{' once' if self.one_time else '/day'}{noted}"
+            return AMOUNT_NOT_KNOWN
+        ambiguous = self.upper_mg is not None and self.upper_mg != self.elemental_mg
+        marks = [said("up to {amount} mg", amount=self.upper_mg)] if ambiguous else []
+        marks += [said("as needed: ordered maximum")] if self.prn else []
+        marks += [said("once a day assumed")] if self.assumed else []
+        once, daily = "{amount} mg elemental Mg once", "{amount} mg elemental Mg/day"
+        amount = said(once if self.one_time else daily, amount=self.elemental_mg)
+        return joined([amount, said("({marks})", marks=joined(marks, "; "))], " ") if marks else amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,11 +310,13 @@ class Magnesium:
         return tuple(dict.fromkeys(each.name for each in self.focal or self.products))
 
     @property
-    def words(self) -> str:
+    def words(self) -> Said:
         """The total in words; nothing known is no number, since "at least 0 mg" reads like little."""
         if self.at_least and not self.total_mg:
-            return "unknown amount of"
-        return f"{'at least ' if self.at_least else ''}{self.total_mg:g} mg"
+            return said("unknown amount of Mg/day")
+        if self.at_least:
+            return said("at least {amount:0} mg Mg/day", amount=self.total_mg)
+        return said("{amount:0} mg Mg/day", amount=self.total_mg)
 
     @property
     def sources(self) -> tuple[Source, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Sex, Source
+from cds_rules.vocabulary.wording import Said, joined, said
 
 _SITE_POINTS = {"hip": 3, "thigh": 3, "calf": 2, "shoulder": 2, "upper-arm": 2}
 
@@ -55,21 +56,32 @@ class SamsCi:
         return 11
 
     @property
-    def missing(self) -> tuple[str, ...]:
+    def missing(self) -> tuple[Said, ...]:
         """Parts that are not known."""
         parts = (
-            ("onset", self.onset_points),
-            ("improvement after stopping", self.relief_points),
-            ("recurrence on rechallenge", self.relapse_points),
+            (said("onset"), self.onset_points),
+            (said("improvement after stopping"), self.relief_points),
+            (said("recurrence on rechallenge"), self.relapse_points),
         )
         return tuple(name for name, points in parts if points is None)
 
     @property
-    def words(self) -> str:
+    def words(self) -> Said:
         """The score as the card says it."""
         if self.missing:
-            return f"partial {self.points} of {self.of}"
-        return f"{self.points} of {self.of}: {'probable' if self.points >= 9 else 'possible' if self.points >= 7 else 'unlikely'}"
+            return said(
+                "SAMS-CI partial {points} of {of}; built for aches, not cramps; not known: {missing}",
+                points=self.points,
+                of=self.of,
+                missing=joined(self.missing),
+            )
+        meaning = said("probable") if self.points >= 9 else said("possible") if self.points >= 7 else said("unlikely")
+        return said(
+            "SAMS-CI {points} of {of}: {meaning}; built for aches, not cramps",
+            points=self.points,
+            of=self.of,
+            meaning=meaning,
+        )
 
 
 def sams_ci(

@@ -13,6 +13,7 @@ from cds_rules.derive.exposure import Drug, Statin
 from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON, Record, counted, problem_moment, same_day_or_later, unique
 from cds_rules.vocabulary.chart import Result, Source, Symptom
+from cds_rules.vocabulary.wording import Said, joined, said, word
 
 MUSCLE_SITES = frozenset(
     {
@@ -36,9 +37,10 @@ _EXCESS = (
 )  # fmt: skip
 _DEFICIENCY = ("muscle-cramp", "muscle-twitch", "tremor", "paresthesia", "seizure", "tetany", "loss-of-appetite")
 _NEUTRAL = ("nausea", "vomiting", "nausea-or-vomiting", "arrhythmia", "irregular-heartbeat", "fatigue")
+_DIRECTIONS = (said("excess"), said("deficiency"), said("does not discriminate"))
 DIRECTION_TEXTS = tuple(
-    f"{title}: {key.replace('-', ' ')}"
-    for title, keys in (("excess", _EXCESS), ("deficiency", _DEFICIENCY), ("does not discriminate", _NEUTRAL))
+    f"{title}: {word(key)}"
+    for title, keys in zip(_DIRECTIONS, (_EXCESS, _DEFICIENCY, _NEUTRAL), strict=True)
     for key in keys
 )
 """Everything the block about the direction of findings can say, for the pages about rules."""
@@ -82,9 +84,9 @@ class Complaint:
     source: Source
 
     @property
-    def name(self) -> str:
+    def name(self) -> Said:
         """The key in plain words."""
-        return self.key.replace("-", " ")
+        return word(self.key)
 
     @property
     def onset_age(self) -> float:
@@ -184,9 +186,9 @@ class Sign:
     value: str = ""
 
     @property
-    def name(self) -> str:
+    def name(self) -> Said:
         """The sign in plain words, with the measured value."""
-        return f"{self.key.replace('-', ' ')}{f' ({self.value})' if self.value else ''}"
+        return said("{sign} ({value})", sign=word(self.key), value=self.value) if self.value else word(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,30 +271,30 @@ def level_measured(record: Record, signs: Toxicity) -> bool:
 class Direction:
     """Which way the findings of 30 days point (DIR, clinical specification 3.11). For display; it never triggers a card."""
 
-    excess: tuple[str, ...]
-    deficiency: tuple[str, ...]
-    neutral: tuple[str, ...]
+    excess: tuple[Said, ...]
+    deficiency: tuple[Said, ...]
+    neutral: tuple[Said, ...]
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Said:
         """points to excess, points to deficiency, mixed, or no pattern."""
         if self.excess and self.deficiency:
-            return "mixed"
-        return "points to excess" if self.excess else "points to deficiency" if self.deficiency else "no pattern"
+            return said("mixed")
+        if self.excess:
+            return said("points to excess")
+        return said("points to deficiency") if self.deficiency else said("no pattern")
 
     @property
-    def words(self) -> str:
+    def words(self) -> Said:
         """The verdict and what it rests on."""
         parts = [
-            f"{title}: {', '.join(names)}"
-            for title, names in (
-                ("excess", self.excess),
-                ("deficiency", self.deficiency),
-                ("does not discriminate", self.neutral),
-            )
+            said("{direction}: {signs}", direction=title, signs=joined(names))
+            for title, names in zip(_DIRECTIONS, (self.excess, self.deficiency, self.neutral), strict=True)
             if names
         ]
-        return f"Findings: {self.verdict}" + (f" ({'; '.join(parts)})" if parts else "")
+        if not parts:
+            return said("Findings: {verdict}", verdict=self.verdict)
+        return said("Findings: {verdict} ({signs})", verdict=self.verdict, signs=joined(parts, "; "))
 
 
 def direction(reported: Iterable[Complaint], signs: Toxicity) -> Direction:
@@ -304,8 +306,8 @@ def direction(reported: Iterable[Complaint], signs: Toxicity) -> Direction:
     }
     keys |= {sign.key for sign in signs.signs if sign.key != "nausea-or-vomiting"}
 
-    def named(order: Sequence[str]) -> tuple[str, ...]:
-        return tuple(key.replace("-", " ") for key in order if key in keys)
+    def named(order: Sequence[str]) -> tuple[Said, ...]:
+        return tuple(word(key) for key in order if key in keys)
 
     return Direction(named(_EXCESS), named(_DEFICIENCY), named(_NEUTRAL))
 

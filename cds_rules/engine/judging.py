@@ -27,8 +27,10 @@ from cds_rules.engine.reference import (
     unknowns,
 )
 from cds_rules.knowledge.rules import Condition, Indicator, Pattern, Rule
+from cds_rules.vocabulary.asked import asked
 from cds_rules.vocabulary.errors import MatcherError
 from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, call
+from cds_rules.vocabulary.wording import Said, joined, said
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -72,7 +74,7 @@ class Outcome:
 
 
 _NOT_FIRED = Outcome("not-fired")
-_NO_LEVEL = Outcome("not-fired", because=("no level applies",))
+_NO_LEVEL = Outcome("not-fired", because=(said("no level applies"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,21 +214,21 @@ def decide(
         case "not-fired":
             return (_NOT_FIRED if truths[f"{rule.id}: when"] is NO else _NO_LEVEL), None
         case "suppressed":
-            return Outcome("suppressed", because=(rule.unless[number].because,), by="unless"), None
+            return Outcome("suppressed", because=(said(rule.unless[number].because),), by="unless"), None
         case "not-judged":
             open_trigger = truths[f"{rule.id}: when"] is UNKNOWN
             causes = [rule.trigger] if open_trigger else [level.when for level in doubtful]
             return Outcome("not-judged", because=_reasons(causes, world, gaps, missing)), None
     chosen = rule.levels[number]
     doubts = [
-        f"could be {level.indicator}: {reason}"
+        said("could be {level}: {reason}", level=said(level.indicator), reason=reason)
         for level in doubtful
         for reason in _reasons([level.when], world, gaps, missing)
     ]
     for number, unless in enumerate(rule.unless):
         if truths[f"{rule.id}: unless {number}"] is UNKNOWN:
             doubts += [
-                f'"{unless.because}" could not be checked: {reason}'
+                said('"{exception}" could not be checked: {reason}', exception=said(unless.because), reason=reason)
                 for reason in _reasons([unless.when], world, gaps, missing)
             ]
     rests_on = evidence(rule, world, judge(rule.trigger, world), number, judge(chosen.when, world))
@@ -247,11 +249,10 @@ def _reasons(
     return tuple(found)
 
 
-def _open_fields(pattern: Pattern, world: World) -> str:
+def _open_fields(pattern: Pattern, world: World) -> Said:
     names = [
         test.field
         for test in pattern.tests
         if any(each.fields[test.field] is None for each in world.facts.get(pattern.kind, ()))
     ]
-    meanings = [KINDS[pattern.kind].fields[name].meaning for name in names]
-    return f"not known: {pattern.kind} ({'; '.join(dict.fromkeys(meanings))})"
+    return said("not known: {what}", what=joined(dict.fromkeys(asked(pattern.kind, name) for name in names), "; "))

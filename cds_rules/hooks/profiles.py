@@ -6,18 +6,19 @@ card. Flows in: cards and a profile. Flows out: cards. Floor: hooks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_rules.cards.texts import escaped
+from cds_rules.vocabulary.wording import said
 
 Unjudged = Literal["status", "card"]
 """How a client is told that nothing applies as far as could be judged: by status 412, or by an info card."""
 
 ANY_HOST = "*"
-_BY_HAND = {"en": "Not offered as a button here", "de": "Hier nicht als Schaltfläche angeboten"}
+_BY_HAND = said("Not offered as a button here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +72,31 @@ SHIPPED: Mapping[str, Profile] = {
 
 def derived(name: str, base: Profile, changes: Mapping[str, Any]) -> Profile:
     """A profile of a site: another one with what differs. changes: by field; None: as the base has it."""
-    said: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
-    sets: dict[str, Any] = {key: frozenset(said[key]) for key in ("actions", "link_hosts") if key in said}
-    return replace(base, **{**said, **sets, "name": name})
+    told: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
+    sets: dict[str, Any] = {key: frozenset(told[key]) for key in ("actions", "link_hosts") if key in told}
+    return replace(base, **{**told, **sets, "name": name})
 
 
 def shaped(
-    cards: Iterable[Mapping[str, Any]], profile: Profile, patient_id: str, drafts: Collection[str] = ()
+    cards: Iterable[Mapping[str, Any]],
+    profile: Profile,
+    patient_id: str,
+    drafts: Collection[str] = (),
+    say: Callable[[str], str] = str,
 ) -> list[dict[str, Any]]:
     """Cards as a client can use them.
 
     Args:
         patient_id: of the request's context; every order that is created is for this patient.
         drafts: "Type/id" of the drafts of the request.
+        say: puts a text of ours into the language of the cards.
     """
-    return [_shaped(card, profile, patient_id, drafts) for card in cards]
+    return [_shaped(card, profile, patient_id, drafts, say) for card in cards]
 
 
-def _shaped(card: Mapping[str, Any], profile: Profile, patient_id: str, drafts: Collection[str]) -> dict[str, Any]:
+def _shaped(
+    card: Mapping[str, Any], profile: Profile, patient_id: str, drafts: Collection[str], say: Callable[[str], str]
+) -> dict[str, Any]:
     made = dict(card)
     offered: list[dict[str, Any]] = []
     in_words: list[str] = []
@@ -105,9 +113,8 @@ def _shaped(card: Mapping[str, Any], profile: Profile, patient_id: str, drafts: 
             _recommend_one(offered)
         made |= {"suggestions": offered, "selectionBehavior": profile.selection}
     if in_words:
-        title = _BY_HAND.get(profile.language.partition("-")[0], _BY_HAND["en"])
         lines = "\n".join(f"- {escaped(each)}" for each in in_words)
-        made["detail"] = f"{card.get('detail', '')}\n\n**{title}**\n\n{lines}".strip()
+        made["detail"] = f"{card.get('detail', '')}\n\n**{say(_BY_HAND)}**\n\n{lines}".strip()
     if ANY_HOST not in profile.link_hosts:
         made["links"] = [link for link in card.get("links", ()) if _host(link["url"]) in profile.link_hosts]
         if not made["links"]:

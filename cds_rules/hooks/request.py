@@ -32,6 +32,7 @@ from cds_rules.hooks.wire import (
     text,
     texts,
 )
+from cds_rules.knowledge.languages import ENGLISH
 from cds_rules.vocabulary.errors import CdsRulesError
 from cds_rules.vocabulary.facts import ORDER_HOOKS
 
@@ -84,8 +85,8 @@ class HookRequest:
         """ "Type/id" of every draft that has an id."""
         return frozenset(_references(ABSENT if self.drafts is None else Raw(self.drafts)).values())
 
-    def call(self, at: datetime, zone: tzinfo = UTC) -> Call:
-        """The question to `evaluate`, asked at an instant."""
+    def call(self, at: datetime, zone: tzinfo = UTC, language: str = ENGLISH) -> Call:
+        """The question to `evaluate`, asked at an instant, to be answered in a language."""
         drafts = () if self.drafts is None else (Document(self.drafts, "draft"),)
         return Call(
             hook=self.hook,
@@ -96,6 +97,7 @@ class HookRequest:
             selections=self.selections,
             missing=self.prefetch.missing,
             zone=zone,
+            language=language,
         )
 
 

@@ -10,7 +10,7 @@ Floor: hooks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,9 @@ from cds_rules.hooks.prefetch import Delivery, State
 from cds_rules.hooks.profiles import SHIPPED, Profile, shaped
 from cds_rules.hooks.request import BadRequest, Fault, HookRequest, read_request
 from cds_rules.hooks.wire import encode
+from cds_rules.knowledge.languages import ENGLISH, Language
 from cds_rules.vocabulary.errors import BadInput
+from cds_rules.vocabulary.wording import said
 
 EVALUATION = "dev.cds-rules.evaluation"
 FINDING = "dev.cds-rules.finding"
@@ -32,6 +34,7 @@ NOT_ASSESSED = "not-assessed"
 
 DEFAULT = SHIPPED["default"]
 
+_ENGLISH = Language()
 _TOPICS = "https://cds-rules.dev/fhir/CodeSystem/rule"
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://cds-rules.dev/")
 
@@ -58,11 +61,13 @@ def answer(
     at: datetime,
     profile: Profile = DEFAULT,
     heed_at: bool = False,
+    language: str = ENGLISH,
 ) -> Answer:
     """Answer one call.
 
     Args:
         at: the instant of the call. profile: of the client. heed_at: judge as of the instant in the request's extension, where there is one.
+        language: of the texts, one of `knowledge.languages`.
 
     Raises:
         BadRequest: with every fault of the body.
@@ -70,7 +75,7 @@ def answer(
     request = read_request(body, service.hook)
     instant = request.at if heed_at and request.at else at
     try:
-        evaluation = evaluate(knowledge, request.call(instant))
+        evaluation = evaluate(knowledge, request.call(instant, language=language))
     except BadInput as error:
         raise BadRequest(
             (Fault("prefetch", str(error), "FHIR resources belong here"),), request.hook_instance
@@ -80,6 +85,7 @@ def answer(
         request,
         source=knowledge.packs[0].source_label,
         profile=profile,
+        language=knowledge.languages[language],
     )
     return Answer(status, content, request, evaluation)
 
@@ -90,15 +96,17 @@ def respond(
     *,
     source: str,
     profile: Profile = DEFAULT,
+    language: Language = _ENGLISH,
 ) -> tuple[int, dict[str, Any]]:
     """Status and body for an evaluation. source: label for a card of ours about what was not assessed."""
     cards = [
-        _pruned(card) for card in shaped(evaluation.cards, profile, request.patient_id, request.draft_references())
+        _pruned(card)
+        for card in shaped(evaluation.cards, profile, request.patient_id, request.draft_references(), language.say)
     ]
     if not cards and evaluation.not_judged:
         if profile.unjudged == "status":
             return 412, _not_assessed(evaluation.not_judged)
-        cards = [_not_assessed_card(evaluation, request.hook_instance, source)]
+        cards = [_not_assessed_card(evaluation, request.hook_instance, source, language.say)]
     return 200, {"cards": cards, "extension": {EVALUATION: _account(evaluation, request.prefetch.deliveries)}}
 
 
@@ -140,16 +148,23 @@ def _not_assessed(not_judged: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     )
 
 
-def _not_assessed_card(evaluation: Evaluation, hook_instance: str, source: str) -> dict[str, Any]:
-    count = len(evaluation.not_judged)
-    of = sum(1 for _ in evaluation.outcomes)
-    lines = "\n".join(f"- {reason}: {', '.join(rules)}" for reason, rules in _by_reason(evaluation.not_judged).items())
+def _not_assessed_card(
+    evaluation: Evaluation, hook_instance: str, source: str, say: Callable[[str], str]
+) -> dict[str, Any]:
+    summary = said(
+        "Not assessed: {count} of {of} magnesium and cramp checks could not be made",
+        count=len(evaluation.not_judged),
+        of=len(evaluation.outcomes),
+    )
+    lines = "\n".join(f"- {line}" for line in evaluation.not_assessed)
+    warning = say(said("No other card applies, but this is not an all-clear."))
+    title = say(said("Not assessed"))
     return {
         "uuid": str(uuid5(_NAMESPACE, f"{hook_instance}|{evaluation.at.isoformat()}|{NOT_ASSESSED}")),
-        "summary": f"Not assessed: {count} of {of} magnesium and cramp checks could not be made",
-        "detail": f"No other card applies, but this is not an all-clear. **Not assessed**\n\n{lines}",
+        "summary": say(summary),
+        "detail": f"{warning} **{title}**\n\n{lines}",
         "indicator": "info",
-        "source": {"label": source, "topic": {"system": _TOPICS, "code": "notassessed", "display": "Not assessed"}},
+        "source": {"label": say(said(source)), "topic": {"system": _TOPICS, "code": "notassessed", "display": title}},
         "extension": {FINDING: {"rule": NOT_ASSESSED, "version": "1.0.0", "level": "info"}},
     }
 

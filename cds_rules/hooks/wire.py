@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from cds_rules.vocabulary.errors import CdsRulesError
+from cds_rules.vocabulary.wording import unsaid
 
 Raw = msgspec.Raw
 """Bytes of one JSON value, not decoded."""
@@ -205,4 +206,4 @@ def texts(raw: Raw) -> list[str] | None:
 
 def encode(body: Any) -> bytes:
     """JSON bytes of plain values, keys in the order they have."""
-    return msgspec.json.encode(body)
+    return msgspec.json.encode(body, enc_hook=unsaid)

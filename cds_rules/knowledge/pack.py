@@ -1,6 +1,6 @@
 """A pack: rules with their texts, groups and removals, parameters, override reasons and tables, read from one folder.
 
-    pack.yaml   rules/<id>.yaml   rules/<id>.cases.yaml   valuesets/*.csv   tables/*.csv
+    pack.yaml   rules/<id>.yaml   rules/<id>.cases.yaml   valuesets/*.csv   tables/*.csv   languages/<tag>/
 
 Flows in: folders. Flows out: `Pack`, or a PackError with every mistake of every file.
 Floor: knowledge. Reading is an edge of this floor and happens at start-up or in a command.
@@ -17,11 +17,11 @@ from typing import Any
 
 from cds_rules.knowledge.conditions import Words, read_condition
 from cds_rules.knowledge.files import Reader, near, read_yaml, shown
+from cds_rules.knowledge.languages import Translation, card_text, read_translations
 from cds_rules.knowledge.rules import (
     ALWAYS,
     ANY_CITED,
     INDICATORS,
-    CardText,
     Condition,
     Evidence,
     Group,
@@ -61,6 +61,7 @@ class Pack:
     overrides: Mapping[str, str]
     tables: Mapping[str, Rows]
     words: Words
+    translations: Mapping[str, Translation]
 
 
 def read_tables(folder: Path) -> dict[str, Rows]:
@@ -243,6 +244,11 @@ def read_pack(folder: Path, words: Words | None = None, site: Site | None = None
     removals = _removals(reader, head, groups, parameters, known)
     _same_rules(reader, groups, rules, mistakes)
     mistakes = [*reader.mistakes, *mistakes]
+    translations: Mapping[str, Translation] = {}
+    try:
+        translations = read_translations(folder, (rule for group in groups for rule in group.rules))
+    except PackError as error:
+        mistakes += error.mistakes
     if mistakes:
         raise PackError(tuple(mistakes))
     order = {rule: (place, rank) for place, group in enumerate(groups) for rank, rule in enumerate(group.rules)}
@@ -261,6 +267,7 @@ def read_pack(folder: Path, words: Words | None = None, site: Site | None = None
         overrides=overrides,
         tables=read_tables(folder),
         words=known,
+        translations=translations,
     )
 
 
@@ -453,7 +460,11 @@ def _read_rule(
         when=condition(body.get("when"), "when"),
         levels=tuple(levels),
         unless=tuple(unless),
-        card=_card(reader, body.get("card", {})),
+        card=card_text(
+            reader,
+            reader.mapping(body.get("card", {}), "card", ("summary", "why", "consider"), ("found", "uncertain")),
+            "card",
+        ),
         suggestions=tuple(
             _suggestion(reader, item, where, parameters, words) for item, where in reader.items(body, "suggestions", "")
         ),
@@ -469,17 +480,6 @@ def _hooks(reader: Reader, body: Mapping[str, Any]) -> frozenset[str]:
     if body.get("hooks") == []:
         reader.wrong("hooks", "holds no hook; at least one belongs there", body, "hooks")
     return hooks
-
-
-def _card(reader: Reader, value: object) -> CardText:
-    body = reader.mapping(value, "card", ("summary", "why", "consider"), ("found", "uncertain"))
-    return CardText(
-        summary=reader.text(body, "summary", "card"),
-        found=reader.texts(body, "found", "card"),
-        why=reader.text(body, "why", "card"),
-        consider=reader.texts(body, "consider", "card"),
-        uncertain=reader.texts(body, "uncertain", "card"),
-    )
 
 
 def _suggestion(

@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cds_rules import load_packs
+from cds_rules.knowledge.languages import ENGLISH, Language
 from cds_rules.replay.console import Screen
 from cds_rules.replay.expectations import Difference, read_expectations
 from cds_rules.replay.instants import read_when
@@ -29,6 +30,7 @@ from cds_rules.replay.sources import plan
 from cds_rules.replay.summary import Summary
 from cds_rules.vocabulary.errors import BadInput
 from cds_rules.vocabulary.facts import HOOKS
+from cds_rules.vocabulary.wording import said
 
 _MANY = 40
 """Tasks from which on starting processes pays."""
@@ -52,6 +54,7 @@ class Asked:
     jobs: int = 0
     pack: tuple[Path, ...] = ()
     parameters: Path | None = None
+    language: str = ENGLISH
 
 
 def run(asked: Asked) -> int:
@@ -70,6 +73,10 @@ def run(asked: Asked) -> int:
         knowledge = load_packs(options.packs, options.folders, options.parameters)
         if options.hook not in (served := knowledge.judge.hooks()):
             raise BadInput(f"no rule is made for {options.hook}; one of {', '.join(served)} belongs there", "--hook")
+        if asked.language not in knowledge.languages:
+            known = ", ".join(knowledge.languages)
+            raise BadInput(f'the packs do not speak "{asked.language}"; one of {known} belongs there', "--language")
+        language = knowledge.languages[asked.language]
         output = None
         if asked.json is not None:
             output = sys.stdout.buffer if str(asked.json) == "-" else stack.enter_context(asked.json.open("wb"))
@@ -110,7 +117,7 @@ def run(asked: Asked) -> int:
         else:
             screen.say(f"All cards are as expected ({len(expectations.used)} expectations).")
     if report is not None and asked.report is not None:
-        report.write(asked.report, summary, _about_run(asked, options, now), differences)
+        report.write(asked.report, summary, _about_run(asked, options, now, language), differences, language)
     if expectations is not None and not expectations.used and not differences:
         return UNUSABLE
     return _code(summary, differences, screen, options)
@@ -134,7 +141,7 @@ def _options(asked: Asked) -> Options:
     for written in (asked.report, asked.json):
         if written is not None and str(written) != "-":
             _check_writable(written, asked.paths)
-    return Options(hook, when, asked.strict, None, asked.pack, asked.parameters)
+    return Options(hook, when, asked.strict, None, asked.pack, asked.parameters, asked.language)
 
 
 def _jobs(tasks: int) -> int:
@@ -155,20 +162,21 @@ def _is_read(path: Path, folder: Path) -> bool:
     return path.suffix.lower() in (".json", ".ndjson", ".gz") and folder.resolve() in path.resolve().parents
 
 
-def _about_run(asked: Asked, options: Options, now: datetime) -> dict[str, str]:
-    when = f"{options.when:%Y-%m-%d %H:%M} UTC" if isinstance(options.when, datetime) else _WHEN[options.when]
+def _about_run(asked: Asked, options: Options, now: datetime, language: Language) -> dict[str, str]:
+    say = language.say
+    when = f"{options.when:%Y-%m-%d %H:%M} UTC" if isinstance(options.when, datetime) else say(_WHEN[options.when])
     return {
-        "Records": ", ".join(str(path) for path in asked.paths),
-        "Hook": options.hook,
-        "Judged": when,
-        "Made": f"{now:%Y-%m-%d %H:%M} UTC",
+        say(said("Records")): ", ".join(str(path) for path in asked.paths),
+        say(said("Hook")): options.hook,
+        say(said("Judged")): when,
+        say(said("Made")): f"{now:%Y-%m-%d %H:%M} UTC",
     }
 
 
 _WHEN = {
-    "last": "at the end of each record",
-    "now": "now",
-    "each-order": "at each medication order, as of just before it",
+    "last": said("at the end of each record"),
+    "now": said("now"),
+    "each-order": said("at each medication order, as of just before it"),
 }
 
 

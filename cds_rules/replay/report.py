@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from cds_rules.cards.cards import FINDING
+from cds_rules.knowledge.languages import Language
 from cds_rules.replay.expectations import Difference
 from cds_rules.replay.run import Result
 from cds_rules.replay.summary import LEVELS, Summary
 from cds_rules.review.pages import pieces
 from cds_rules.vocabulary.chart import UNREAD_REASONS, Source, Unread
 
+_ENGLISH = Language()
 _MOST_UNREAD = 20
 _MOST_PROBLEMS = 200
 _URGENCY = {level: place for place, level in enumerate(LEVELS)}
@@ -118,10 +120,17 @@ class Report:
                     )
                 )
 
-    def write(self, path: Path, summary: Summary, run: dict[str, str], differences: Sequence[Difference] = ()) -> None:
+    def write(
+        self,
+        path: Path,
+        summary: Summary,
+        run: dict[str, str],
+        differences: Sequence[Difference] = (),
+        language: Language = _ENGLISH,
+    ) -> None:
         """Write the file.
 
-        run: name -> value lines about this run. differences: between expected and found cards.
+        run: name -> value lines about this run. differences: between expected and found cards. language: of headings.
         """
         rules = {
             card.rule: card.card["source"]["topic"]["display"]
@@ -132,6 +141,7 @@ class Report:
         with path.open("w", encoding="utf-8") as file:
             for piece in pieces(
                 "report.html",
+                language,
                 run=run,
                 summary=summary,
                 burden=list(summary.burden()),

@@ -24,6 +24,7 @@ from cds_rules.cards.cards import FINDING
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.fhir.validation import why_invalid
 from cds_rules.hooks.request import BadRequest, read_request
+from cds_rules.knowledge.languages import ENGLISH
 from cds_rules.replay.asof import as_of, orders, unsettled
 from cds_rules.replay.instants import Moment, When, last, moments
 from cds_rules.replay.record import Record, dated
@@ -39,7 +40,11 @@ _AHEAD = 64
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to replay. strict: full FHIR validation of all that is read. packs, folders, parameters: as for `load_packs`."""
+    """How to replay.
+
+    strict: full FHIR validation of all that is read. packs, folders, parameters: as for `load_packs`. language: of the
+    cards.
+    """
 
     hook: str = "patient-view"
     when: When = "last"
@@ -47,6 +52,7 @@ class Options:
     packs: tuple[str, ...] | None = None
     folders: tuple[Path, ...] = ()
     parameters: Path | None = None
+    language: str = ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +229,7 @@ def _of_record(
         patient_id=record.patient_id,
         hook_instance=f"{record.name}|{moment.order.reference if moment.order else ''}",
         missing=record.missing if record.has_patient else {"patient": "the record has no Patient", **record.missing},
+        language=options.language,
     )
     notes = [*record.notes, *([moment.note] if moment.note else [])]
     if count := unsettled(record.items):

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cds_rules.vocabulary.errors import BadInput
+from cds_rules.vocabulary.wording import unsaid
 
 _TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
 _PLACE = re.compile(r"\(byte (\d+)\)|byte (\d+)|position (\d+)")
@@ -154,7 +155,7 @@ _loose_entries = msgspec.json.Decoder(list[Raw]).decode
 _entry = msgspec.json.Decoder(_BundleEntry).decode
 _parameters = msgspec.json.Decoder(list[_Parameter]).decode
 _anything = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=unsaid).encode
 
 
 Bytes = Raw | bytes

@@ -22,17 +22,21 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
+from cds_rules.knowledge.languages import Language
+from cds_rules.vocabulary.wording import said, word
+
+_ENGLISH = Language()
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def pieces(template: str, **values: Any) -> Iterator[str]:
-    """A page, piece by piece, so that a long one never lies in memory whole."""
-    return _environment().get_template(template).generate(**values)
+def pieces(template: str, language: Language = _ENGLISH, **values: Any) -> Iterator[str]:
+    """A page in a language, piece by piece, so that a long one never lies in memory whole."""
+    return _spoken(language).get_template(template).generate(language=language.tag, **values)
 
 
-def page(template: str, **values: Any) -> str:
-    """A page."""
-    return _environment().get_template(template).render(**values)
+def page(template: str, language: Language = _ENGLISH, **values: Any) -> str:
+    """A page in a language."""
+    return _spoken(language).get_template(template).render(language=language.tag, **values)
 
 
 def markdown(text: str) -> Markup:
@@ -42,6 +46,14 @@ def markdown(text: str) -> Markup:
     Markup('<p><strong>5</strong> &lt;b&gt;mg&lt;/b&gt;</p>\\n')
     """
     return Markup(_markdown().render(text))
+
+
+def _spoken(language: Language) -> Environment:
+    """Templates in which `t("...")` says our words, `speak` a text of ours and `word` a key."""
+    spoken = _environment().overlay()
+    spoken.filters = _environment().filters | {"speak": language.say, "word": lambda key: language.say(word(key))}
+    spoken.globals = _environment().globals | {"t": lambda text, **values: language.say(said(text, **values))}
+    return spoken
 
 
 @cache

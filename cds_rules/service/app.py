@@ -26,6 +26,7 @@ from cds_rules.hooks.discovery import SERVICES, discovery
 from cds_rules.hooks.request import BadRequest, Fault
 from cds_rules.hooks.response import answer
 from cds_rules.hooks.wire import encode
+from cds_rules.knowledge.languages import ENGLISH, chosen
 from cds_rules.service import canary, home
 from cds_rules.service.bodies import read_body
 from cds_rules.service.configuration import read_settings
@@ -119,6 +120,8 @@ class Desk:
         if self.trouble:
             raise Problem("not-ready")
         body = await read_body(request, self.settings.limits.max_body)
+        header = ",".join(request.headers.getlist("accept-language"))
+        language = chosen(self.knowledge.languages, header, self.profile.language)
         try:
             found = answer(
                 self.knowledge,
@@ -127,6 +130,7 @@ class Desk:
                 at=self.clock(),
                 profile=self.profile,
                 heed_at=self.settings.heed_at,
+                language=language,
             )
         except BadRequest as error:
             if error.hook_instance:
@@ -148,7 +152,8 @@ class Desk:
                 ", ".join(evaluation.disagreements),
                 correlation_of(found.request.hook_instance),
             )
-        return Response(found.content(), found.status, media_type="application/json")
+        headers = {"Content-Language": language if found.status == 200 else ENGLISH, "Vary": "Accept-Language"}
+        return Response(found.content(), found.status, headers, "application/json")
 
     async def feedback(self, request: Request) -> Response:
         """POST /cds-services/{id}/feedback: what is not kept is not acknowledged."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
+from cds_rules.vocabulary.wording import Said, said
+
 Sex = Literal["male", "female"]
 State = Literal["active", "stopped", "draft"]
 
@@ -44,25 +46,25 @@ class Unread:
     about: str = ""
 
 
-UNREAD_REASONS: Mapping[str, str] = {
-    "malformed": "the resource or a field does not have the shape FHIR gives it",
-    "invalid": "fails full FHIR validation, withdrawn before being cited",
-    "unknown-type": "no or unknown resourceType",
-    "other-patient": "belongs to another patient",
-    "entered-in-error": "entered in error",
-    "status": "status does not count (preliminary, cancelled, on hold, ...)",
-    "verification": "refuted, or not confirmed enough to count",
-    "no-value": "no value, or a reason why it is absent",
-    "no-date": "no date that can be used",
-    "future": "dated in the future",
-    "unit": "unit missing or not known for this analyte",
-    "unit-conflict": "unit and unit code contradict each other",
-    "implausible": "value outside what a living patient can have",
-    "comparator": "a bound on the wrong side says nothing",
-    "specimen": "not a serum or plasma specimen",
-    "no-code": "neither a code nor a text that is understood",
-    "duplicate": "the same statement again",
-    "version": "FHIR version not supported",
+UNREAD_REASONS: Mapping[str, Said] = {
+    "malformed": said("the resource or a field does not have the shape FHIR gives it"),
+    "invalid": said("fails full FHIR validation, withdrawn before being cited"),
+    "unknown-type": said("no or unknown resourceType"),
+    "other-patient": said("belongs to another patient"),
+    "entered-in-error": said("entered in error"),
+    "status": said("status does not count (preliminary, cancelled, on hold, ...)"),
+    "verification": said("refuted, or not confirmed enough to count"),
+    "no-value": said("no value, or a reason why it is absent"),
+    "no-date": said("no date that can be used"),
+    "future": said("dated in the future"),
+    "unit": said("unit missing or not known for this analyte"),
+    "unit-conflict": said("unit and unit code contradict each other"),
+    "implausible": said("value outside what a living patient can have"),
+    "comparator": said("a bound on the wrong side says nothing"),
+    "specimen": said("not a serum or plasma specimen"),
+    "no-code": said("neither a code nor a text that is understood"),
+    "duplicate": said("the same statement again"),
+    "version": said("FHIR version not supported"),
 }
 
 

@@ -27,17 +27,27 @@ def plain(number: float, decimals: int = 2) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def aged(days: float) -> tuple[int, str]:
+    """How long ago something was: a count and its unit (min, h, d or y), the shortest that is honest.
+
+    >>> aged(0.02), aged(20.4)
+    ((29, 'min'), (20, 'd'))
+    """
+    minutes = half_up(days * 1440)
+    if minutes < 90:
+        return max(minutes, 0), "min"
+    hours = half_up(days * 24)
+    if hours < 48:
+        return hours, "h"
+    # 730 days is the longest window of a rule: up to there each day counts
+    return (half_up(days), "d") if half_up(days) <= 730 else (half_up(days / 365.25), "y")
+
+
 def age(days: float) -> str:
     """Say how long ago something was, in the shortest honest words.
 
     >>> age(0.02), age(0.5), age(1.2), age(20.4), age(730), age(1200)
     ('29 min ago', '12 h ago', '29 h ago', '20 d ago', '730 d ago', '3 y ago')
     """
-    minutes = half_up(days * 1440)
-    if minutes < 90:
-        return f"{max(minutes, 0)} min ago"
-    hours = half_up(days * 24)
-    if hours < 48:
-        return f"{hours} h ago"
-    # 730 days is the longest window of a rule: up to there each day counts
-    return f"{half_up(days)} d ago" if half_up(days) <= 730 else f"{half_up(days / 365.25)} y ago"
+    count, unit = aged(days)
+    return f"{count} {unit} ago"

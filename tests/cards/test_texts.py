@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds_rules.cards.texts import SUMMARY_LIMIT, cleaned, compile_texts, escaped
+from cds_rules.cards.texts import SUMMARY_LIMIT, Draft, cleaned, compile_texts, escaped
 from cds_rules.cards.views import vocabulary
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import CardText
@@ -60,7 +60,7 @@ def texts(pack: Pack, **parts: object):
     rule = replace(
         pack.rules[0], id="trial", card=CardText(**{"summary": "s", "why": "w", "consider": ("c",), **parts})
     )
-    return compile_texts([rule])["trial"]
+    return compile_texts([Draft(rule, rule.card, "rules/trial.yaml", "card.")])["trial"]
 
 
 @given(st.text(alphabet="abc 1", max_size=400))
@@ -100,7 +100,7 @@ def test_a_broken_template_is_a_mistake_of_the_rule(pack: Pack) -> None:
 def test_a_name_nobody_knows_is_found_before_a_patient_needs_the_card(pack: Pack, text: str, message: str) -> None:
     rule = replace(pack.rules[0], id="trial", card=CardText(summary="s", why="w", consider=("c",), found=(text,)))
     with pytest.raises(PackError) as raised:
-        compile_texts([rule], vocabulary())
+        compile_texts([Draft(rule, rule.card, "rules/trial.yaml", "card.")], vocabulary())
     assert message in str(raised.value)
 
 
@@ -109,4 +109,4 @@ def test_names_of_loops_and_of_lists_are_not_taken_for_unknown(pack: Pack) -> No
         "{% for each in statins %}{{ each.name }}{% endfor %}{% if cramp %}{{ cramp.words }}{% endif %}{{ indicator }}"
     )
     rule = replace(pack.rules[0], card=CardText(summary="s", why="w", consider=("c",), found=(text,)))
-    assert compile_texts([rule], vocabulary())
+    assert compile_texts([Draft(rule, rule.card, "rules/trial.yaml", "card.")], vocabulary())

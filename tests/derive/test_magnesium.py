@@ -44,7 +44,7 @@ def test_a_weight_without_a_known_strength_uses_the_salt() -> None:
 def test_a_unit_that_does_not_fit_leaves_the_amount_unknown() -> None:
     found = derived(medication("milk of magnesia", "mg-laxative", content=LIQUID, dosage=dosage(1, "unit"))).magnesium
     assert (found.products[0].elemental_mg, found.total_mg, found.at_least) == (None, 0, True)
-    assert found.words == "unknown amount of"
+    assert found.words == "unknown amount of Mg/day"
 
 
 def test_an_unknown_amount_counts_as_mg_oral() -> None:

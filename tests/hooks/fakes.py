@@ -37,6 +37,7 @@ def evaluation(**changes: Any) -> Evaluation:
         findings=(),
         outcomes={"mg-total-dose": Outcome("not-fired")},
         not_judged={},
+        not_assessed=(),
         unread=(),
         matcher="reference",
         disagreements=(),

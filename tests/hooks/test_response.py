@@ -72,12 +72,18 @@ def test_one_issue_for_each_reason() -> None:
 
 
 def test_a_client_that_hides_a_412_gets_a_card() -> None:
-    status, body = answered(evaluation(**unjudged(mg_oral_aki=LABS)), profile=SHIPPED["sandbox"])
+    status, body = answered(
+        evaluation(
+            **unjudged(mg_oral_aki=LABS),
+            not_assessed=("Not assessed (incomplete: laboratory results): Oral magnesium",),
+        ),
+        profile=SHIPPED["sandbox"],
+    )
     (said,) = body["cards"]
     assert status == 200
     assert said["indicator"] == "info"
     assert said["summary"] == "Not assessed: 1 of 2 magnesium and cramp checks could not be made"
-    assert "- prefetch key magnesium was not sent: mg-oral-aki" in said["detail"]
+    assert "- Not assessed (incomplete: laboratory results): Oral magnesium" in said["detail"]
     assert said["source"]["topic"]["code"] == "notassessed"
 
 

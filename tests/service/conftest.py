@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 import cds_rules.hooks.response
 from cds_rules.evaluate import Call, Evaluation
+from cds_rules.knowledge.languages import Language
 from cds_rules.service.app import create_app
 from cds_rules.service.settings import Settings
 from tests.hooks.fakes import AT, card, evaluation
@@ -42,6 +43,7 @@ KNOWLEDGE: Any = SimpleNamespace(
     tables={},
     rules={},
     fingerprint="abc",
+    languages={"en": Language()},
     packs=(SimpleNamespace(name="a-pack", version="1.0.0", rules=(), source_label="Our rules"),),
 )
 

@@ -76,9 +76,14 @@ def test_an_instant_comes_back_with_its_zone(database: Database) -> None:
 
 def test_nothing_of_a_failed_transaction_stays(database: Database) -> None:
     twice = insert(token).values(id="a", expires=datetime.now(UTC))
-    with pytest.raises(StoreUnavailable), database.writing() as connection:
-        connection.execute(twice)
-        connection.execute(twice)
+
+    def failing() -> None:
+        with database.writing() as connection:
+            connection.execute(twice)
+            connection.execute(twice)
+
+    with pytest.raises(StoreUnavailable):
+        failing()
     with database.reading() as connection:
         assert not connection.execute(select(token)).all()
 

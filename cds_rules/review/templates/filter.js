@@ -29,7 +29,7 @@
       hide(one, !any);
       shown += any;
     }
-    count.textContent = `${cards} ${cards === 1 ? "card" : "cards"}, ${shown} ${shown === 1 ? "patient" : "patients"}`;
+    count.textContent = count.dataset.words.replace("{cards}", cards).replace("{patients}", shown);
   };
   form.hidden = false;
   form.addEventListener("input", apply);

@@ -1,0 +1,101 @@
+"""Wording: English text that remembers how it was put together, so that a card can say it in another language.
+
+Everything that may reach a card and is written in Python is made by `said`. It is a `str` in English: code that compares,
+joins or logs it needs to know nothing of languages. What stands in braces is a value: text of the record stays as it is,
+a number is written with as many decimals as its mark says (`{dose:1}`, 2 without a mark), `{days:ago}` is an age.
+Floor: vocabulary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+
+from cds_rules.vocabulary.quantities import age, plain
+
+_PLACE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+Writer = Callable[[object, str], str]
+"""Writes one value of a pattern, given its mark."""
+
+
+class Said(str):
+    """An English text with its pattern and the values that were put into it."""
+
+    __slots__ = ("pattern", "values")
+    pattern: str
+    values: Mapping[str, object]
+
+
+def said(pattern: str, /, **values: object) -> Said:
+    """Put values into a pattern.
+
+    >>> said("last eGFR {egfr}, {days:ago}", egfr=28, days=20.0)
+    'last eGFR 28, 20 d ago'
+    """
+    text = Said(filled(pattern, values, _english) if values else pattern)
+    text.pattern, text.values = pattern, values
+    return text
+
+
+def joined(items: Iterable[object], joint: str = ", ") -> Said:
+    """Several texts in one.
+
+    >>> joined([said("leg"), "Lasix"]).pattern
+    '{0}, {1}'
+    """
+    listed = list(items)
+    return said(
+        joint.join(f"{{{place}}}" for place in range(len(listed))), **{str(n): each for n, each in enumerate(listed)}
+    )
+
+
+def filled(pattern: str, values: Mapping[str, object], write: Writer) -> str:
+    """A pattern with its values, each written by `write`."""
+    parts = _parts(pattern)
+    return "".join(part if isinstance(part, str) else write(values[part[0]], part[1]) for part in parts)
+
+
+def places(pattern: str) -> frozenset[str]:
+    """The values a pattern asks for, with their marks.
+
+    >>> sorted(places("{a} of {b:1}"))
+    ['a', 'b:1']
+    """
+    return frozenset(":".join(filter(None, each)) for each in _parts(pattern) if isinstance(each, tuple))
+
+
+@lru_cache(maxsize=4096)
+def _parts(pattern: str) -> tuple[str | tuple[str, str], ...]:
+    found: list[str | tuple[str, str]] = []
+    end = 0
+    for match in _PLACE.finditer(pattern):
+        found += [pattern[end : match.start()], (match[1], match[2] or "")]
+        end = match.end()
+    return (*found, pattern[end:])
+
+
+def _english(value: object, mark: str) -> str:
+    if isinstance(value, int | float):
+        return age(value) if mark == "ago" else plain(value, int(mark or 2))
+    return str(value)
+
+
+def word(key: str) -> Said:
+    """A key of the vocabulary in plain words.
+
+    >>> word("muscle-cramp")
+    'muscle cramp'
+    """
+    return said(key.replace("-", " ").replace("_", " "))
+
+
+def unsaid(value: object) -> str:
+    """The English of a `Said`, for encoders that know only `str` itself.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if isinstance(value, Said):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no text")
