@@ -90,6 +90,7 @@ IMPURE_MODULES = frozenset(
 IMPURE_CALLS = frozenset({"open", "input", "print", "now", "utcnow", "today", "uuid1", "uuid4", "getenv"})
 MAY_READ_FILES = {
     "knowledge/files.py": "reads rule files and tables, called once at start-up",
+    "knowledge/languages.py": "finds the files of languages, called once at start-up",
     "knowledge/pack.py": "finds the folder of a pack, called once at start-up",
     "knowledge/cases.py": "reads the cases beside the rules, for tests alone",
     "engine/durable.py": "asks whether this Python can import durable-rules",
