@@ -46,7 +46,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "durable_rules_engine": ("engine/durable.py",),
     "fhir": ("fhir/validation.py",),
     "pydantic": ("fhir/validation.py", "service/settings.py", "service/configuration.py"),
-    "msgspec": ("fhir/wire.py", "hooks/wire.py", "replay/wire.py"),
+    "msgspec": ("fhir/wire.py", "fhir/shapes.py", "hooks/wire.py", "replay/wire.py"),
     "ruamel": ("knowledge/files.py",),
     "jinja2": ("cards/texts.py", "review/pages.py"),
     "markdown_it": ("review/pages.py",),
@@ -91,6 +91,7 @@ IMPURE_CALLS = frozenset({"open", "input", "print", "now", "utcnow", "today", "u
 MAY_READ_FILES = {
     "knowledge/files.py": "reads rule files and tables, called once at start-up",
     "knowledge/languages.py": "finds the files of languages, called once at start-up",
+    "knowledge/parsed.py": "keeps what rule files held, called once at start-up",
     "knowledge/pack.py": "finds the folder of a pack, called once at start-up",
     "knowledge/cases.py": "reads the cases beside the rules, for tests alone",
     "engine/durable.py": "asks whether this Python can import durable-rules",

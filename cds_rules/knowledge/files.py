@@ -13,33 +13,43 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, __version__
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from cds_rules.knowledge.parsed import keep, recall
 from cds_rules.vocabulary.errors import Mistake
+
+_PARSER = f"ruamel.yaml {__version__}, YAML 1.2"
 
 
 def read_yaml(path: Path, name: str, lines: bool = True) -> tuple[object, tuple[Mistake, ...]]:
     """Parse one file. Returns the document (None when it cannot be parsed) and the mistakes of its syntax.
 
     Args:
-        lines: remember the line of each key, for messages; a file that is fine is read twice as fast without.
+        lines: remember the line of each key, for messages; a file that is fine is read twice as fast without, and at once
+            when it was read before (knowledge/parsed.py).
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         return None, (Mistake(name, "", f"cannot be read as UTF-8 text ({type(error).__name__})"),)
+    if not lines and (kept := recall(path, raw, _PARSER)) is not None:
+        return kept, ()
     yaml = YAML(typ="rt" if lines else "safe", pure=True)
     yaml.version = (1, 2)
     try:
-        return yaml.load(text), ()
+        document = yaml.load(text)
     except DuplicateKeyError as error:
         return None, (Mistake(name, "", f"a key stands twice: {_first_line(error.problem)}", _line(error)),)
     except MarkedYAMLError as error:
         return None, (Mistake(name, "", f"not valid YAML: {_first_line(error.problem)}", _line(error)),)
     except (YAMLError, ValueError) as error:
         return None, (Mistake(name, "", f"not valid YAML: {_first_line(str(error))}"),)
+    if not lines:
+        keep(path, raw, _PARSER, document)
+    return document, ()
 
 
 def _line(error: MarkedYAMLError) -> int:
