@@ -1,8 +1,8 @@
 """The second gate: full validation of a resource, and the only door to fhir.resources.
 
 Each resource a card is about to cite, and each that a suggestion offers, passes here. Bytes flow in, a reason or None flows
-out; a reason names fields and kinds of mistakes, never what was in them. The library is imported on first use: a server calls
-`warm` at start-up.
+out; a reason names fields and kinds of mistakes, never what was in them. What has an ordinary shape (fhir/shapes.py) passes at
+once; for all else the library is imported on first use: a server calls `warm` after start-up.
 Floor: fhir.
 """
 
@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from cds_rules.fhir import shapes
 from cds_rules.fhir.resource_types import RESOURCE_TYPES
 from cds_rules.fhir.wire import head
 
-WARMED = (
+CITED = (
     "Patient", "Observation", "Condition", "MedicationRequest", "MedicationStatement", "MedicationDispense",
     "MedicationAdministration", "Medication", "ServiceRequest", "Procedure", "Encounter", "CarePlan",
 )  # fmt: skip
@@ -56,7 +57,7 @@ def _model(kind: str) -> Any:
 
 def warm() -> None:
     """Import the library and the classes that are cited most, so that no first caller waits for it."""
-    for kind in WARMED:
+    for kind in CITED:
         _model(kind)
         why_invalid(b'{"resourceType":"%s"}' % kind.encode())
 
@@ -75,6 +76,8 @@ def why_invalid(raw: bytes) -> str | None:
     kind = head(raw).resourceType
     if not isinstance(kind, str):
         return "no resourceType"
+    if shapes.fits(kind, raw):
+        return None
     model = _model(kind)
     if model is None:
         return "a type of resource that FHIR R4 does not know"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from starlette.routing import Route
 
 import cds_rules
 from cds_rules.evaluate import Knowledge
+from cds_rules.fhir import validation
 from cds_rules.hooks.discovery import SERVICES, discovery
 from cds_rules.hooks.request import BadRequest, Fault
 from cds_rules.hooks.response import answer
@@ -88,7 +90,14 @@ async def _lifespan(_: Starlette) -> AsyncIterator[None]:
     """Take all that start-up built out of the garbage collector's rounds: they would show in the slowest answers."""
     gc.collect()
     gc.freeze()
+    threading.Thread(target=_warm, name="warm", daemon=True).start()
     yield
+
+
+def _warm() -> None:
+    """Import what only a rare resource needs, beside the first answers: they do not wait for it."""
+    validation.warm()
+    gc.freeze()
 
 
 class Desk:
