@@ -1,7 +1,7 @@
 """Rules compiled to durable-rules and fired: the only door to that package.
 
 durable-rules is right and fast inside a small subset and crashes the process outside it; this module never leaves it:
-conjunctions of one call and of facts that are there or absent, constants only, no `$or`, all facts first and the call
+conjunctions of facts that are there or absent, constants only, no `$or`, all facts first and the call they wait for
 last, one ruleset a hook built at start-up, one session an evaluation, deleted after it has fired (docs/durable-rules.md).
 
 A condition becomes two families of rules: `met` fires when it is certainly met, `refuted` when it is certainly not; where
