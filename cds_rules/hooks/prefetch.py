@@ -113,12 +113,44 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """The state of one of our keys; because says why it is not wholly there, without patient data."""
+class Page:
+    """What one answer to a query held: a resource, or one page of a search.
 
-    key: str
+    because: why it is not wholly there, without patient data. read: resources of the type asked for. total: how many there
+    are, as the server says. next: address of the page after it. refused: the FHIR server was asked, and said no: asking it
+    again would be of no use.
+    """
+
     state: State
     because: str = ""
+    read: int = 0
+    total: int | None = None
+    next: str = ""
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The state of one of our keys, and the last page of it. fetched: we asked for it, or for the rest of it, ourselves."""
+
+    key: str
+    page: Page
+    fetched: bool = False
+
+    @property
+    def state(self) -> State:
+        """What became of the key."""
+        return self.page.state
+
+    @property
+    def because(self) -> str:
+        """Why it is not wholly there."""
+        return self.page.because
+
+    @property
+    def open(self) -> bool:
+        """Whether there may be more that can be asked for."""
+        return not self.page.refused and self.state in (State.MISSING, State.FAILED, State.PARTIAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +180,29 @@ def read_prefetch(values: Mapping[str, Raw], patient_id: str) -> Prefetch:
         if _may_hold_something(held):
             documents.append(Document(bytes(held.raw), f"prefetch:{key}"))
         if query := _OURS.get(key):
-            deliveries[key] = Delivery(key, *_state(query, held, patient_id))
+            deliveries[key] = Delivery(key, _page(query, held, patient_id))
         elif held.value and held.value.resourceType in ("Patient", "Bundle"):
-            patient_elsewhere |= _state(_PATIENT_QUERY, held, patient_id)[0] is State.DELIVERED
+            patient_elsewhere |= _page(_PATIENT_QUERY, held, patient_id).state is State.DELIVERED
     for key in _OURS:
-        deliveries.setdefault(key, Delivery(key, State.MISSING, "was not sent"))
+        deliveries.setdefault(key, Delivery(key, _NOT_SENT))
     if patient_elsewhere and deliveries["patient"].state is State.MISSING:
-        deliveries["patient"] = Delivery("patient", State.DELIVERED)
+        deliveries["patient"] = Delivery("patient", Page(State.DELIVERED))
+    return prefetch_of(documents, deliveries)
+
+
+def prefetch_of(documents: Iterable[Document], deliveries: Mapping[str, Delivery]) -> Prefetch:
+    """What was delivered in all, from the delivery of each of `QUERIES`."""
     ordered = tuple(deliveries[key] for key in _OURS)
     return Prefetch(tuple(documents), ordered, _missing(ordered))
+
+
+def read_page(query: Query, body: bytes, patient_id: str) -> Page:
+    """Say what the answer of a FHIR server to a query held."""
+    try:
+        body.decode()
+        return _page(query, _Held(Raw(body), decode(body, Value)), patient_id)
+    except (UnicodeDecodeError, WireError):
+        return Page(State.FAILED, "is not FHIR in JSON")
 
 
 _OURS = {query.key: query for query in QUERIES}
@@ -197,38 +243,46 @@ def _opened(sent: Raw) -> _Held:
     return _Held(ABSENT, failed=bool(status) and not status.startswith("2"))
 
 
-def _state(query: Query, held: _Held, patient_id: str) -> tuple[State, str]:
-    state, because = _found(query, held, patient_id)
-    if query is _PATIENT_QUERY and state is State.EMPTY:
-        return State.FAILED, "says that there is no such patient"
-    return state, because
+_NOT_SENT = Page(State.MISSING, "was not sent")
 
 
-def _found(query: Query, held: _Held, patient_id: str) -> tuple[State, str]:
+def _page(query: Query, held: _Held, patient_id: str) -> Page:
+    page = _found(query, held, patient_id)
+    if query is _PATIENT_QUERY and page.state is State.EMPTY:
+        return Page(State.FAILED, "says that there is no such patient", refused=True)
+    return page
+
+
+def _found(query: Query, held: _Held, patient_id: str) -> Page:
     value = held.value
     if held.failed:
-        return State.FAILED, "holds a failed fetch"
+        return Page(State.FAILED, "holds a failed fetch", refused=True)
     if value is None:
         found = kind(held.raw)
         if found in ("null", "nothing"):
-            return State.EMPTY, ""
+            return Page(State.EMPTY)
         if found != "object":
-            return State.FAILED, f"holds {_article(found)}, not a FHIR resource"
-        return State.FAILED, "does not have the shape of a FHIR resource"
+            return Page(State.FAILED, f"holds {_article(found)}, not a FHIR resource")
+        return Page(State.FAILED, "does not have the shape of a FHIR resource")
     if value.resourceType == "OperationOutcome":
-        if not query.required and any(issue.code == "not-supported" for issue in value.issue or ()):
-            return State.MISSING, "is not supported by the FHIR server"
-        return State.FAILED, "holds an OperationOutcome: fetching failed"
+        codes = {issue.code for issue in value.issue or ()}
+        if not query.required and "not-supported" in codes:
+            return Page(State.MISSING, "is not supported by the FHIR server", refused=True)
+        return Page(State.FAILED, "holds an OperationOutcome: fetching failed", refused=codes.isdisjoint(_PASSING))
     if value.resourceType == "Bundle":
-        return _bundle_state(query, value, patient_id)
+        return _bundle(query, value, patient_id)
     if value.resourceType != query.type:
-        return State.FAILED, f"holds another type of resource than {query.type}"
+        return Page(State.FAILED, f"holds another type of resource than {query.type}")
     if query.type == "Patient" and not _same(value.id, patient_id):
-        return State.FAILED, "holds another patient than context.patientId"
-    return State.DELIVERED, ""
+        return Page(State.FAILED, "holds another patient than context.patientId")
+    return Page(State.DELIVERED, read=1)
 
 
-def _bundle_state(query: Query, bundle: Value, patient_id: str) -> tuple[State, str]:
+_PASSING = frozenset({"transient", "timeout", "throttled", "lock-error", "incomplete"})
+"""Codes of issues that another try may not meet again."""
+
+
+def _bundle(query: Query, bundle: Value, patient_id: str) -> Page:
     error, others, of_type = False, False, 0
     right = query.type != "Patient"
     for entry in bundle.entry or ():
@@ -243,20 +297,20 @@ def _bundle_state(query: Query, bundle: Value, patient_id: str) -> tuple[State, 
             others = True
     if error:
         return (
-            (State.PARTIAL, "holds an error beside what was found")
+            Page(State.PARTIAL, "holds an error beside what was found", of_type, refused=True)
             if of_type
-            else (State.FAILED, "holds an error: fetching failed")
+            else Page(State.FAILED, "holds an error: fetching failed", refused=True)
         )
     enough = query.newest is not None and of_type >= query.newest
-    if not enough and any(link.relation == "next" for link in bundle.link or ()):
-        return State.PARTIAL, "holds the first page only"
+    if not enough and (following := next((link for link in bundle.link or () if link.relation == "next"), None)):
+        return Page(State.PARTIAL, "holds the first page only", of_type, bundle.total, following.url)
     if others and not of_type:
-        return State.FAILED, f"holds no {query.type}"
+        return Page(State.FAILED, f"holds no {query.type}")
     if not enough and bundle.total is not None and bundle.total > of_type:
-        return State.PARTIAL, "holds fewer entries than its total says"
+        return Page(State.PARTIAL, "holds fewer entries than its total says", of_type, bundle.total)
     if of_type and not right:
-        return State.FAILED, "holds another patient than context.patientId"
-    return (State.DELIVERED if of_type else State.EMPTY), ""
+        return Page(State.FAILED, "holds another patient than context.patientId")
+    return Page(State.DELIVERED if of_type else State.EMPTY, read=of_type)
 
 
 def _failed(issues: Iterable[Issue] | None) -> bool:

@@ -11,7 +11,7 @@ Floor: hooks.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 from cds_rules.evaluate import Call
@@ -62,11 +62,19 @@ class BadRequest(CdsRulesError):
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What `fhirAuthorization` grants. token: "" without one; never shown, logged or kept. seconds: it is valid for that long; None: not said."""
+
+    token: str = field(default="", repr=False)
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HookRequest:
     """What a client asks.
 
     selections: "Type/id" of the drafts in focus; None: all of them. drafts: the bytes of draftOrders, None without any.
-    at: the instant the client asks for, None for now. fhir_server, authorization: as sent, for who fetches what is missing.
+    at: the instant the client asks for, None for now. fhir_server: as sent. access: what the client gave us to read there.
     """
 
     hook: str
@@ -79,7 +87,12 @@ class HookRequest:
     prefetch: Prefetch
     at: datetime | None
     fhir_server: str
-    authorization: bytes
+    access: Access
+
+    def documents(self) -> tuple[Document, ...]:
+        """All that was delivered, and the drafts."""
+        drafts = () if self.drafts is None else (Document(self.drafts, "draft"),)
+        return (*self.prefetch.documents, *drafts)
 
     def draft_references(self) -> frozenset[str]:
         """ "Type/id" of every draft that has an id."""
@@ -87,11 +100,10 @@ class HookRequest:
 
     def call(self, at: datetime, zone: tzinfo = UTC, language: str = ENGLISH) -> Call:
         """The question to `evaluate`, asked at an instant, to be answered in a language."""
-        drafts = () if self.drafts is None else (Document(self.drafts, "draft"),)
         return Call(
             hook=self.hook,
             at=at,
-            documents=(*self.prefetch.documents, *drafts),
+            documents=self.documents(),
             patient_id=self.patient_id,
             hook_instance=self.hook_instance,
             selections=self.selections,
@@ -139,7 +151,7 @@ def read_request(body: bytes, hook: str | None = None) -> HookRequest:
         prefetch=read_prefetch(sent.prefetch or {}, patient_id),
         at=_at(sent.extension),
         fhir_server=text(sent.fhirServer) or "",
-        authorization=bytes(sent.fhirAuthorization),
+        access=_access(sent.fhirAuthorization),
     )
 
 
@@ -247,6 +259,22 @@ def _at(extension: Raw) -> datetime | None:
     except ValueError:
         return None
     return instant.replace(tzinfo=instant.tzinfo or UTC) if instant else None
+
+
+def _access(raw: Raw) -> Access:
+    """The token, if it is one that can be sent as Bearer; seconds also where a client writes the number as a text."""
+    if kind(raw) != "object":
+        return Access()
+    given = decode(raw, Authorization)
+    token = (text(given.access_token) or "").strip()
+    if (text(given.token_type) or "Bearer").lower() != "bearer" or not _TOKEN.fullmatch(token):
+        token = ""
+    said = text(given.expires_in) if kind(given.expires_in) == "string" else bytes(given.expires_in).decode()
+    return Access(token, float(said) if said and _SECONDS.fullmatch(said) else None)
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/:@,;|!$&'()*=-]+")
+_SECONDS = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?")
 
 
 def _named(raw: Raw) -> str:

@@ -10,7 +10,7 @@ Floor: hooks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,6 +53,39 @@ class Answer:
         return encode(self.body)
 
 
+def judged(knowledge: Knowledge, request: HookRequest, at: datetime, language: str = ENGLISH) -> Evaluation:
+    """Judge a request as of an instant, to be answered in a language.
+
+    Raises:
+        BadRequest: a prefetch value is no JSON that FHIR could be in.
+    """
+    try:
+        return evaluate(knowledge, request.call(at, language=language))
+    except BadInput as error:
+        raise BadRequest(
+            (Fault("prefetch", str(error), "FHIR resources belong here"),), request.hook_instance
+        ) from None
+
+
+def answered(
+    knowledge: Knowledge, request: HookRequest, at: datetime, profile: Profile = DEFAULT, language: str = ENGLISH
+) -> Answer:
+    """Judge a request as of an instant and shape the answer for its client.
+
+    Raises:
+        BadRequest: as `judged`.
+    """
+    evaluation = judged(knowledge, request, at, language)
+    status, content = respond(
+        evaluation,
+        request,
+        source=knowledge.packs[0].source_label,
+        profile=profile,
+        language=knowledge.languages[language],
+    )
+    return Answer(status, content, request, evaluation)
+
+
 def answer(
     knowledge: Knowledge,
     service: Service,
@@ -63,7 +96,7 @@ def answer(
     heed_at: bool = False,
     language: str = ENGLISH,
 ) -> Answer:
-    """Answer one call.
+    """Answer one call from what it brought.
 
     Args:
         at: the instant of the call. profile: of the client. heed_at: judge as of the instant in the request's extension, where there is one.
@@ -73,21 +106,7 @@ def answer(
         BadRequest: with every fault of the body.
     """
     request = read_request(body, service.hook)
-    instant = request.at if heed_at and request.at else at
-    try:
-        evaluation = evaluate(knowledge, request.call(instant, language=language))
-    except BadInput as error:
-        raise BadRequest(
-            (Fault("prefetch", str(error), "FHIR resources belong here"),), request.hook_instance
-        ) from None
-    status, content = respond(
-        evaluation,
-        request,
-        source=knowledge.packs[0].source_label,
-        profile=profile,
-        language=knowledge.languages[language],
-    )
-    return Answer(status, content, request, evaluation)
+    return answered(knowledge, request, (heed_at and request.at) or at, profile, language)
 
 
 def respond(
@@ -110,7 +129,7 @@ def respond(
     return 200, {"cards": cards, "extension": {EVALUATION: _account(evaluation, request.prefetch.deliveries)}}
 
 
-def _account(evaluation: Evaluation, deliveries: Iterable[Delivery]) -> dict[str, Any]:
+def _account(evaluation: Evaluation, deliveries: Sequence[Delivery]) -> dict[str, Any]:
     """What was judged, by what, and what was not."""
     return {
         key: value
@@ -125,6 +144,7 @@ def _account(evaluation: Evaluation, deliveries: Iterable[Delivery]) -> dict[str
                 for delivery in deliveries
                 if delivery.state not in (State.DELIVERED, State.EMPTY)
             ],
+            "fetched": [delivery.key for delivery in deliveries if delivery.fetched and delivery.page.read],
             "at": evaluation.at.isoformat(),
             "matcher": evaluation.matcher,
             "fingerprint": evaluation.fingerprint,

@@ -73,8 +73,11 @@ class Context(Struct, frozen=True):
 
 
 class Authorization(Struct, frozen=True):
-    """The one field of `fhirAuthorization` that concerns reading; the token stays where it is."""
+    """The fields of `fhirAuthorization` that we read; scope is free text at some clients and never asked."""
 
+    access_token: Raw = ABSENT
+    token_type: Raw = ABSENT
+    expires_in: Raw = ABSENT
     patient: Raw = ABSENT
 
 
@@ -95,6 +98,7 @@ class Link(Struct, frozen=True):
     """A link of a Bundle."""
 
     relation: str = ""
+    url: str = ""
 
 
 class Search(Struct, frozen=True):
@@ -136,6 +140,26 @@ class Fetched(Struct, frozen=True):
     """`response` of an old client's wrapped prefetch value."""
 
     status: str = ""
+
+
+class Holder(Struct, frozen=True):
+    """A resource, a Bundle, or an entry of one, as far as a Medication may stand in it or be referred to."""
+
+    resourceType: str = ""
+    id: str | None = None
+    entry: list[Raw] | None = None
+    resource: Raw = ABSENT
+    medicationCodeableConcept: Raw = ABSENT
+    medicationReference: Raw = ABSENT
+    medication: Raw = ABSENT
+
+
+class Pointer(Struct, frozen=True):
+    """A Reference, or a CodeableReference with one in it."""
+
+    reference: Raw = ABSENT
+    display: Raw = ABSENT
+    concept: Raw = ABSENT
 
 
 @cache

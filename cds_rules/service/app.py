@@ -25,8 +25,9 @@ import cds_rules
 from cds_rules.evaluate import Knowledge
 from cds_rules.fhir import validation
 from cds_rules.hooks.discovery import SERVICES, discovery
-from cds_rules.hooks.request import BadRequest, Fault
-from cds_rules.hooks.response import answer
+from cds_rules.hooks.fetching import asks
+from cds_rules.hooks.request import BadRequest, Fault, read_request
+from cds_rules.hooks.response import answered
 from cds_rules.hooks.wire import encode
 from cds_rules.knowledge.languages import ENGLISH, chosen
 from cds_rules.service import canary, home
@@ -34,6 +35,8 @@ from cds_rules.service.bodies import read_body
 from cds_rules.service.configuration import read_settings
 from cds_rules.service.edge import LOGGER, Edge, correlation_of, note, problem_response
 from cds_rules.service.errors import Problem
+from cds_rules.service.fetch import Fetcher, Servers
+from cds_rules.service.outbound import Outbound
 from cds_rules.service.profiles import profiles_of
 from cds_rules.service.samples import read_samples
 from cds_rules.service.settings import Settings
@@ -86,12 +89,13 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
 
 
 @asynccontextmanager
-async def _lifespan(_: Starlette) -> AsyncIterator[None]:
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Take all that start-up built out of the garbage collector's rounds: they would show in the slowest answers."""
     gc.collect()
     gc.freeze()
     threading.Thread(target=_warm, name="warm", daemon=True).start()
     yield
+    await app.state.desk.outbound.aclose()
 
 
 def _warm() -> None:
@@ -111,6 +115,9 @@ class Desk:
         if self.trouble:
             LOGGER.error("not ready: %s", self.trouble)
         self.profile = profiles_of(settings)[settings.profile]
+        self.outbound = Outbound(plain_http=not settings.production)
+        self.fetcher = Fetcher(self.outbound, settings.fetch)
+        self.servers = Servers.read(settings.fetch.servers, settings.fetch.private_networks)
         self._by_id = {service.id: service for service in SERVICES}
         document = discovery(knowledge.tables)
         self._discovery = encode(document)
@@ -132,15 +139,11 @@ class Desk:
         header = ",".join(request.headers.getlist("accept-language"))
         language = chosen(self.knowledge.languages, header, self.profile.language)
         try:
-            found = answer(
-                self.knowledge,
-                service,
-                body,
-                at=self.clock(),
-                profile=self.profile,
-                heed_at=self.settings.heed_at,
-                language=language,
-            )
+            sent = read_request(body, service.hook)
+            at = (self.settings.heed_at and sent.at) or self.clock()
+            if sent.fhir_server and self.settings.fetch.enabled:
+                sent = await self.fetcher.complete(sent, asks(self.knowledge, sent, at), self.servers)
+            found = answered(self.knowledge, sent, at, self.profile, language)
         except BadRequest as error:
             if error.hook_instance:
                 note(request.scope, correlation=correlation_of(error.hook_instance))

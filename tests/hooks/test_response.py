@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_rules.hooks.prefetch import Delivery, State
+from cds_rules.hooks.prefetch import Delivery, Page, State
 from cds_rules.hooks.profiles import SHIPPED
 from cds_rules.hooks.request import read_request
 from cds_rules.hooks.response import respond
@@ -94,9 +94,9 @@ def test_a_card_of_a_rule_needs_no_card_about_what_was_not_assessed() -> None:
 
 def test_the_state_of_keys_that_were_not_delivered_is_told() -> None:
     deliveries = (
-        Delivery("patient", State.DELIVERED),
-        Delivery("orders", State.EMPTY),
-        Delivery("ecg", State.MISSING, "was not sent"),
+        Delivery("patient", Page(State.DELIVERED)),
+        Delivery("orders", Page(State.EMPTY)),
+        Delivery("ecg", Page(State.MISSING, "was not sent")),
     )
     _, body = answered(evaluation(), deliveries)
     assert body["extension"]["dev.cds-rules.evaluation"]["prefetch"] == [
