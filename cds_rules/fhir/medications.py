@@ -34,6 +34,9 @@ RANKS = {
     "MedicationAdministration": 0,
 }
 _ORDERING = frozenset(("order", "original-order", "reflex-order", "filler-order", "instance-order", None))
+_OVER = frozenset(
+    ("stopped", "completed", "cancelled", "ended", "entered-in-error", "not-done", "declined", "not-taken")
+)
 _ENDED = frozenset(("stopped", "completed", "cancelled"))
 _FOR = re.compile(r"\b(?:for|to treat|to prevent)\s+(?!\d)([a-z][a-z /-]{3,60})", re.IGNORECASE)
 _NO_WORDS: frozenset[str] = frozenset()
@@ -408,6 +411,8 @@ def _product(reader: Reader, reference: str, order: wire.Ordered) -> tuple[Spoke
     if product is None:
         if not resolved and not (pointer and pointer.display):
             reader.skip(reference, "no-code", "the Medication it refers to was not delivered", "medication")
+            if order.status not in _OVER:
+                reader.lose("medications", "the Medication an order refers to")
         elif not concept.codings and not concept.text:
             reader.skip(reference, "no-code", "no code, text or reference that names a product", "medication")
         reader.unknown("medication", concept)

@@ -8,10 +8,10 @@ Floor: hooks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import quote
 
 from cds_rules.evaluate import Knowledge
 from cds_rules.fhir import Document
@@ -47,7 +47,10 @@ class Told:
 
 
 def asks(knowledge: Knowledge, request: HookRequest, at: datetime) -> tuple[Ask, ...]:
-    """What to ask for: keys that are not wholly there, in parts of the record on which a rule of the hook still depends.
+    """What to ask for next: keys that are not wholly there, in parts of the record on which a rule of the hook still depends.
+
+    All at once, with one exception: where the medications alone may settle every rule (an order hook, and no draft of a drug
+    that any rule is about) they are asked for first. Once they are there, the next call tells what is left to ask for.
 
     Raises:
         BadRequest: as `judged`.
@@ -55,7 +58,12 @@ def asks(knowledge: Knowledge, request: HookRequest, at: datetime) -> tuple[Ask,
     unsettled = [delivery for delivery in request.prefetch.deliveries if delivery.open]
     if not unsettled:
         return ()
-    needed = _needed(knowledge, request, at, {_QUERIES[delivery.key].domain for delivery in unsettled})
+    parts = {_QUERIES[delivery.key].domain for delivery in unsettled}
+    missing = {**request.prefetch.missing, **dict.fromkeys(parts, "may hold more")}
+    needed = _needed(knowledge, request, at, missing)
+    if _FIRST in parts & needed:
+        del missing[_FIRST]
+        needed = needed if _needed(knowledge, request, at, missing) else {_FIRST}
     searches = _resolved(knowledge.tables, request.patient_id)
     return tuple(
         Ask(query, searches[query.key], delivery.page)
@@ -64,13 +72,15 @@ def asks(knowledge: Knowledge, request: HookRequest, at: datetime) -> tuple[Ask,
     )
 
 
-def _needed(knowledge: Knowledge, request: HookRequest, at: datetime, unsettled: Iterable[str]) -> set[str]:
-    """Parts of the record that could change the answer, of those that may hold more than was sent."""
-    missing = dict.fromkeys(unsettled, "may hold more") | dict(request.prefetch.missing)
+_FIRST = "medications"
+
+
+def _needed(knowledge: Knowledge, request: HookRequest, at: datetime, missing: Mapping[str, str]) -> set[str]:
+    """The parts of the record that a rule still depends on while some are missing."""
     found = judged(knowledge, replace(request, prefetch=replace(request.prefetch, missing=missing)), at)
     if found.findings:  # a card tells of kidneys, levels and other causes whatever the rule itself looks at
-        return set(unsettled)
-    return {domain for name in found.not_judged for domain in _domains(knowledge.rules[name])}
+        return set(missing)
+    return {part for name in found.not_judged for part in _domains(knowledge.rules[name])}
 
 
 def _domains(rule: Rule) -> Iterable[str]:
@@ -81,8 +91,19 @@ def _domains(rule: Rule) -> Iterable[str]:
 
 def _resolved(tables: Mapping[str, Rows], patient_id: str) -> dict[str, str]:
     """The templates with the patient's id in place of its token."""
-    identity = quote(patient_id, safe="")
-    return {key: each.replace("{{context.patientId}}", identity) for key, each in templates(tables).items()}
+    return {key: each.replace("{{context.patientId}}", patient_id) for key, each in templates(tables).items()}
+
+
+def can_be_asked_for(patient_id: str) -> bool:
+    """Whether an id can stand in an address without becoming more than that: FHIR's letters, and a little beyond.
+
+    >>> can_be_asked_for("e3.-_7"), can_be_asked_for("a/../b"), can_be_asked_for("..")
+    (True, False, False)
+    """
+    return bool(_ID.fullmatch(patient_id))
+
+
+_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9._-]{1,128}")
 
 
 def completed(request: HookRequest, told: Iterable[Told], medications: Sequence[bytes] = ()) -> HookRequest:

@@ -149,8 +149,8 @@ class Delivery:
 
     @property
     def open(self) -> bool:
-        """Whether there may be more that can be asked for."""
-        return not self.page.refused and self.state in (State.MISSING, State.FAILED, State.PARTIAL)
+        """Whether there may be more that nobody asked the FHIR server for yet, or not in vain."""
+        return not self.fetched and not self.page.refused and self.state in (State.MISSING, State.FAILED, State.PARTIAL)
 
 
 @dataclass(frozen=True, slots=True)

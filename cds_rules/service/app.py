@@ -142,7 +142,7 @@ class Desk:
             sent = read_request(body, service.hook)
             at = (self.settings.heed_at and sent.at) or self.clock()
             if sent.fhir_server and self.settings.fetch.enabled:
-                sent = await self.fetcher.complete(sent, asks(self.knowledge, sent, at), self.servers)
+                sent = await self.fetcher.complete(sent, lambda told: asks(self.knowledge, told, at), self.servers)
             found = answered(self.knowledge, sent, at, self.profile, language)
         except BadRequest as error:
             if error.hook_instance:

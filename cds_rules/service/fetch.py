@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from cds_rules.hooks.fetching import Ask, Told, completed, medications_not_sent, relative, settled
+from cds_rules.hooks.fetching import Ask, Told, can_be_asked_for, completed, medications_not_sent, relative, settled
 from cds_rules.hooks.prefetch import Query, State, read_page
 from cds_rules.hooks.request import HookRequest
 from cds_rules.service.addresses import AddressError, Place, Reach, read_place
@@ -29,6 +29,9 @@ GRACE_SECONDS = 1.0
 """How long searches for what only adds to a part of the record may take once those that make it whole are done."""
 MOST_MEDICATIONS = 50
 _BY_POST = frozenset({405, 414, 431})
+
+
+Plan = Callable[[HookRequest], Sequence[Ask]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +78,50 @@ class Fetcher:
     settings: Fetch = Fetch()  # noqa: RUF009 (frozen)
     outcomes: Counter[str] = field(default_factory=Counter)
 
-    async def complete(self, request: HookRequest, asks: Sequence[Ask], servers: Servers) -> HookRequest:
-        """Ask for what is worth asking for. Never fails: what could not be read is said in the state of its key."""
-        if not request.fhir_server or not asks:
-            return request
-        token = request.access.token
+    async def complete(self, request: HookRequest, plan: Plan, servers: Servers) -> HookRequest:
+        """Ask for what is worth asking for. Never fails: what could not be read is said in the state of its key.
+
+        plan: what to ask for next, told anew from what is there.
+        """
         try:
-            if not token and not self.settings.without_token:
-                raise AddressError("no access token came with the request")
-            if request.access.seconds is not None and request.access.seconds <= 0:
-                raise AddressError("the access token has expired")
-            base = servers.base(request.fhir_server)
+            call = self._call(request, servers)
         except AddressError as error:
-            self.outcomes["refused"] += 1
             trouble = f"could not be fetched: fhirServer was not asked, {error}"
-            return completed(request, [settled(ask, (), ask.page.read, trouble) for ask in asks])
-        seconds = min(self.settings.seconds, request.access.seconds or self.settings.seconds)
-        call = _Call(self, base, servers.reach, token, request.patient_id, asyncio.get_running_loop().time() + seconds)
-        told = await call.ask(asks)
-        so_far = completed(request, told)
-        references = medications_not_sent(so_far.documents())
-        return completed(request, told, await call.medications(references)) if references else so_far
+            while asks := plan(request):
+                self.outcomes["refused"] += len(asks)
+                request = completed(request, [settled(ask, (), ask.page.read, trouble) for ask in asks])
+            return request
+        tried: set[str] = set()
+        asks = plan(request)
+        while True:
+            wanted = [each for each in medications_not_sent(request.documents()) if each not in tried]
+            if not asks and not wanted:
+                return request
+            told, found = await asyncio.gather(
+                call.ask(asks), call.medications(wanted[: MOST_MEDICATIONS - len(tried)])
+            )
+            tried.update(wanted)
+            request = completed(request, told, found)
+            new = any(each not in tried for each in medications_not_sent(request.documents()))
+            asks = () if new else plan(request)  # what the orders are for may settle what else is needed
+
+    def _call(self, request: HookRequest, servers: Servers) -> _Call:
+        """Everything that the calls for one request share.
+
+        Raises:
+            AddressError: nothing may be asked for it, with the reason.
+        """
+        access = request.access
+        if not access.token and not self.settings.without_token:
+            raise AddressError("no access token came with the request")
+        if access.seconds is not None and access.seconds <= 0:
+            raise AddressError("the access token has expired")
+        if not can_be_asked_for(request.patient_id):
+            raise AddressError("context.patientId is no id of FHIR")
+        base = servers.base(request.fhir_server)
+        seconds = min(self.settings.seconds, access.seconds or self.settings.seconds)
+        deadline = asyncio.get_running_loop().time() + seconds
+        return _Call(self, base, servers.reach, access.token, request.patient_id, deadline)
 
 
 @dataclass(slots=True)
@@ -117,6 +143,8 @@ class _Call:
 
     async def ask(self, asks: Sequence[Ask]) -> list[Told]:
         """Everything at once; what only adds is waited for a little longer than what is needed, no more."""
+        if not asks:
+            return []
         tasks = {ask.query.key: asyncio.create_task(self._search(ask)) for ask in asks}
         needed = [tasks[ask.query.key] for ask in asks if ask.query.required]
         try:
