@@ -2,7 +2,7 @@
 
 Flows in: the bytes of a body and the hook its address stands for. Flows out: `HookRequest`, and from it the `Call` that is
 judged; or `BadRequest` with every mistake at once, without content of the body.
-Lenient on purpose: hookInstance in any form; no userId; patientId as "Patient/1"; a fhirAuthorization without fhirServer;
+Lenient on purpose: hookInstance in any form; no userId, or a `user` beside the context as before 1.0; patientId as "Patient/1"; a fhirAuthorization without fhirServer;
 unknown fields and extensions of any kind; order-select without selections (then no draft is in focus); draftOrders without
 type, or absent.
 Floor: hooks.
@@ -34,10 +34,21 @@ from cds_rules.hooks.wire import (
 )
 from cds_rules.knowledge.languages import ENGLISH
 from cds_rules.vocabulary.errors import CdsRulesError
-from cds_rules.vocabulary.facts import ORDER_HOOKS
 
 AT = "dev.cds-rules.at"
 """Entry of the request's `extension`: judge as of this instant instead of now. For samples and replays."""
+
+DRAFTS = {
+    "order-select": "draftOrders",
+    "order-sign": "draftOrders",
+    "medication-refill": "medications",
+    "medication-prescribe": "medications",
+    "order-review": "orders",
+}
+"""Hook -> the field of `context` that holds the orders being written."""
+
+FORMER = {"medication-prescribe": ("order-select", "order-sign"), "order-review": ("order-sign",)}
+"""Hooks that the hook library has given up, and those that took their place: a body of one is read at the other's address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,7 @@ def read_request(body: bytes, hook: str | None = None) -> HookRequest:
     reading = _Reading()
     hook_instance = reading.text("hookInstance", sent.hookInstance)
     named = reading.text("hook", sent.hook)
-    if named and hook is not None and named != hook:
+    if named and hook is not None and named != hook and hook not in FORMER.get(named, ()):
         reading.fault("hook", "another hook", f'this address serves "{hook}"')
     context = reading.context(sent.context)
     patient_id = reading.text("context.patientId", context.patientId).removeprefix("Patient/") if context else ""
@@ -141,10 +152,10 @@ def read_request(body: bytes, hook: str | None = None) -> HookRequest:
     if reading.faults or isinstance(sent, Misshapen):
         raise BadRequest(tuple(reading.faults), hook_instance)
     return HookRequest(
-        hook=named,
+        hook=hook or FORMER.get(named, (named,))[-1],
         hook_instance=hook_instance,
         patient_id=patient_id,
-        user_id=(text(context.userId) if context else None) or "",
+        user_id=(text(context.userId) if context else None) or text(sent.user) or "",
         encounter_id=(text(context.encounterId) if context else None) or "",
         selections=selections,
         drafts=drafts,
@@ -192,13 +203,12 @@ class _Reading:
 
     def drafts(self, hook: str, context: Context) -> tuple[bytes | None, frozenset[str] | None]:
         """The drafts and which of them are in focus: at order-select those selected, else all."""
-        if hook not in ORDER_HOOKS:
+        if hook not in DRAFTS:
             return None, None
-        name = "medications" if hook == "medication-refill" else "draftOrders"
-        orders = getattr(context, name)
+        orders: Raw = getattr(context, DRAFTS[hook])
         found = kind(orders)
         if found not in ("object", "nothing", "null"):
-            self.fault(f"context.{name}", _named(orders), "a Bundle belongs here")
+            self.fault(f"context.{DRAFTS[hook]}", _named(orders), "a Bundle belongs here")
             return None, None
         drafts = bytes(orders) if found == "object" else None
         if hook != "order-select":

@@ -43,6 +43,7 @@ class WireError(CdsRulesError):
 class _Fields(Struct, frozen=True):
     hook: Raw = ABSENT
     hookInstance: Raw = ABSENT
+    user: Raw = ABSENT
     context: Raw = ABSENT
     fhirServer: Raw = ABSENT
     fhirAuthorization: Raw = ABSENT
@@ -70,6 +71,7 @@ class Context(Struct, frozen=True):
     selections: Raw = ABSENT
     draftOrders: Raw = ABSENT
     medications: Raw = ABSENT
+    orders: Raw = ABSENT
 
 
 class Authorization(Struct, frozen=True):

@@ -233,3 +233,36 @@ def test_a_refill_brings_its_drafts_as_medications() -> None:
 def test_drafts_mean_nothing_where_a_hook_has_none(hook: str) -> None:
     read = read_request(body(hook, context=context(encounterId="e1", draftOrders={"resourceType": "Bundle"})))
     assert (read.drafts, read.encounter_id) == (None, "e1")
+
+
+@pytest.mark.parametrize(
+    ("sent", "field", "address"),
+    [
+        ("order-select", "draftOrders", "order-select"),
+        ("order-sign", "draftOrders", "order-sign"),
+        ("medication-refill", "medications", "medication-refill"),
+        ("medication-prescribe", "medications", "order-select"),
+        ("medication-prescribe", "medications", "order-sign"),
+        ("order-review", "orders", "order-sign"),
+    ],
+)
+def test_each_hook_has_its_orders_where_the_library_puts_them(sent: str, field: str, address: str) -> None:
+    told = read_request(body(sent, context=context(**{field: orders(DRAFT)})), address)
+    assert told.hook == address
+    assert json.loads(told.drafts or b"")["entry"]
+    if sent == "medication-prescribe":
+        assert told.selections is None, "that hook knows no selections: what is prescribed is in focus"
+
+
+def test_a_hook_of_before_is_read_where_no_address_says_which() -> None:
+    assert read_request(body("order-review", context=context(orders=orders(DRAFT)))).hook == "order-sign"
+
+
+def test_a_hook_of_before_is_not_taken_for_another() -> None:
+    with pytest.raises(BadRequest, match='this address serves "patient-view"'):
+        read_request(body("order-review"), "patient-view")
+
+
+def test_the_user_may_stand_where_it_stood_before_1_0() -> None:
+    told = read_request(body(user="Practitioner/u9", context={"patientId": "p1"}))
+    assert told.user_id == "Practitioner/u9"
