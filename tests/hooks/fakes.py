@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cds_rules.derive import Derived
 from cds_rules.engine.judging import Outcome
+from cds_rules.engine.settling import Scenario, Settled
 from cds_rules.evaluate import Evaluation
 from cds_rules.vocabulary.chart import Chart
 
@@ -42,8 +42,8 @@ def evaluation(**changes: Any) -> Evaluation:
         matcher="reference",
         disagreements=(),
         fingerprint="abc",
-        chart=Chart(None),
-        derived=Derived.__new__(Derived),
+        scenario=Scenario(Chart(None), "patient-view", AT),
+        settled=Settled.__new__(Settled),
     )
     return replace(quiet, **changes)
 
