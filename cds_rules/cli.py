@@ -260,6 +260,38 @@ def schema(
 
 
 @commands.command()
+def explain(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A Bundle, NDJSON or CDS Hooks request; packed or not.")],
+    rule: Annotated[str, typer.Option(help="Only this rule, with its whole tree.", show_default=False)] = "",
+    hook: Annotated[
+        str, typer.Option(help="Hook to judge a record at. Default: patient-view.", show_default=False)
+    ] = "",
+    at: Annotated[str, typer.Option(help="When: last, now, a day or instant, or each-order.")] = "last",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Take each cited fact away, and all that is not cited, and ask the rule again."),
+    ] = False,
+    show_parameters: Annotated[
+        bool, typer.Option("--parameters", help="Also print the parameters that the rules were judged with.")
+    ] = False,
+    site: Annotated[
+        Path | None, typer.Option("--site", help="A site's file of parameter values.", show_default=False)
+    ] = None,
+    pack: Packs = None,
+) -> None:
+    """Say why each rule spoke or was silent, what is nearest, and what would have to differ.
+
+    Exit codes: 0 explained; 1 with --verify, an evidence is not faithful; 2 wrong usage, or nothing can be judged.
+    """
+    from cds_rules import load_packs
+    from cds_rules.commands.explain import Asked, command
+
+    knowledge = load_packs((), _folders(pack), site)
+    raise typer.Exit(command(knowledge, Asked(file, rule, hook, at, json, verify, show_parameters)))
+
+
+@commands.command()
 def codes(
     asked: Annotated[str, typer.Argument(metavar="CODE|TEXT", help="A code, or any text of a record.")],
     system: Annotated[

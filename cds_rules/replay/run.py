@@ -218,19 +218,46 @@ def _judge(done: Done, where: str, evaluation: Any) -> None:
         )
 
 
-def _of_record(
-    knowledge: Knowledge, record: Record, moment: Moment, options: Options, name: str, unread: tuple[Unread, ...]
-) -> Result:
-    in_order = options.hook.startswith("order-")
-    call = Call(
-        hook=options.hook,
+def call_of_record(record: Record, moment: Moment, hook: str) -> Call:
+    """The question about a record as of a moment, without look-ahead."""
+    return Call(
+        hook=hook,
         at=moment.at,
-        documents=as_of(record, moment.at, moment.order, drafts=in_order),
+        documents=as_of(record, moment.at, moment.order, drafts=hook.startswith("order-")),
         patient_id=record.patient_id,
         hook_instance=f"{record.name}|{moment.order.reference if moment.order else ''}",
         missing=record.missing if record.has_patient else {"patient": "the record has no Patient", **record.missing},
         language=options.language,
     )
+
+
+def call_of_request(knowledge: Knowledge, body: bytes, when: When, now: datetime) -> tuple[Call, tuple[str, ...]]:
+    """The question of a CDS Hooks request, with what a reader should know.
+
+    Raises:
+        BadRequest, BadInput: it cannot be read, or asks for a hook without rules.
+    """
+    request = read_request(body)
+    if request.hook not in knowledge.judge.hooks():
+        raise BadInput(
+            f"a request of a hook we have no rules for; one of {', '.join(knowledge.judge.hooks())} belongs there"
+        )
+    if isinstance(when, datetime):
+        return request.call(when), ()
+    if when == "now":
+        return request.call(now), ()
+    if request.at is not None:
+        return request.call(request.at), ()
+    call = request.call(now)
+    items = dated(entry for document in call.documents for entry in entries(bytes(document.raw)) if entry.kind in USED)
+    found = last(Record("", (), None, items))
+    return request.call(found or now), () if found else ("no date in the request: judged as of now",)
+
+
+def _of_record(
+    knowledge: Knowledge, record: Record, moment: Moment, options: Options, name: str, unread: tuple[Unread, ...]
+) -> Result:
+    call = call_of_record(record, moment, options.hook)
     notes = [*record.notes, *([moment.note] if moment.note else [])]
     if count := unsettled(record.items):
         notes.append(f"{count} finished orders without an end date: not counted as active at any time")
@@ -240,29 +267,8 @@ def _of_record(
 
 
 def _of_request(knowledge: Knowledge, origin: str, body: bytes, options: Options, now: datetime) -> Result:
-    request = read_request(body)
-    if request.hook not in knowledge.judge.hooks():
-        raise BadInput(
-            f"a request of a hook we have no rules for; one of {', '.join(knowledge.judge.hooks())} belongs there"
-        )
-    notes: tuple[str, ...] = ()
-    if isinstance(options.when, datetime):
-        at = options.when
-    elif options.when == "now":
-        at = now
-    elif request.at is not None:
-        at = request.at
-    else:
-        call = request.call(now)
-        items = dated(
-            entry for document in call.documents for entry in entries(bytes(document.raw)) if entry.kind in USED
-        )
-        found = last(Record("", (), None, items))
-        at = found or now
-        notes = () if found else ("no date in the request: judged as of now",)
-    return _result(
-        evaluate(knowledge, request.call(at)), stem_of(origin), f"Patient/{request.patient_id}", (origin,), notes
-    )
+    call, notes = call_of_request(knowledge, body, options.when, now)
+    return _result(evaluate(knowledge, call), stem_of(origin), f"Patient/{call.patient_id}", (origin,), notes)
 
 
 def _result(

@@ -1,0 +1,58 @@
+"""`cds-rules explain` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.commands.conftest import Typed
+
+SAMPLE = Path("fhir_samples/mg-oral-severe-ckd/request.json")
+
+
+def test_the_text_says_what_fired_why_and_what_is_nearest(typed: Typed) -> None:
+    done = typed("explain", SAMPLE)
+    assert done.code == 0
+    assert "FIRED critical  mg-oral-severe-ckd" in done.out
+    assert "why: Would not appear if eGFR were at least 30 (is 28)" in done.out
+    assert "NOT-FIRED  mg-oral-moderate-ckd" in done.out
+    assert "nearest: kidney: tier is G3b would have to be met  [tier G4 (egfr 28, limit 30)" in done.out
+
+
+def test_one_rule_is_told_whole_as_json(typed: Typed) -> None:
+    done = typed("explain", SAMPLE, "--rule", "mg-oral-severe-ckd", "--json", "--verify", "--parameters")
+    told = json.loads(done.out)
+    (rule,) = told["rules"]
+    assert (rule["outcome"], rule["level"], rule["unfaithful"]) == ("fired", "critical", [])
+    assert [clause["part"] for clause in rule["conditions"]] == ["when", *["level"] * 4, "unless"]
+    assert [clause["says"] for clause in rule["conditions"] if clause["applies"]] == ["", "critical"]
+    assert told["parameters"]["mg_low_dose"] == 350
+
+
+def test_verified_evidence_is_said_to_be_faithful(typed: Typed) -> None:
+    done = typed("explain", SAMPLE, "--verify")
+    assert (done.code, done.out.count("EVIDENCE: faithful")) == (0, 1)
+
+
+def test_a_rule_hook_or_file_that_is_not_there_is_a_sentence(typed: Typed, tmp_path: Path) -> None:
+    for words in (
+        (SAMPLE, "--rule", "mg-oral-sever-ckd"),
+        (SAMPLE, "--rule", "mg-absorption-interaction"),
+        (SAMPLE, "--hook", "patient-few"),
+        (tmp_path / "nothing.json",),
+    ):
+        done = typed("explain", *words)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("cds-rules: ")
+        assert done.err.count("\n") == 1
+
+
+def test_what_was_not_sent_is_named_with_the_key_that_would_bring_it(typed: Typed, tmp_path: Path) -> None:
+    request = json.loads(SAMPLE.read_text())
+    for key in ("creatinine", "magnesium"):
+        del request["prefetch"][key]
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps(request))
+    done = typed("explain", path, "--rule", "mg-oral-severe-ckd")
+    assert "NOT-JUDGED  mg-oral-severe-ckd" in done.out
+    assert "would be brought by prefetch key creatinine" in done.out
