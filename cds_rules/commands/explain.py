@@ -114,7 +114,7 @@ def records(path: Path) -> list[Record]:
             found += loaded.records
             problems += loaded.problems
     if problems and not found:
-        raise BadInput("; ".join(f"{each.where}: {each.what}" for each in problems), str(path))
+        raise BadInput("; ".join(map(str, problems)))
     return found
 
 

@@ -218,7 +218,7 @@ def _judge(done: Done, where: str, evaluation: Any) -> None:
         )
 
 
-def call_of_record(record: Record, moment: Moment, hook: str) -> Call:
+def call_of_record(record: Record, moment: Moment, hook: str, language: str = ENGLISH) -> Call:
     """The question about a record as of a moment, without look-ahead."""
     return Call(
         hook=hook,
@@ -227,7 +227,7 @@ def call_of_record(record: Record, moment: Moment, hook: str) -> Call:
         patient_id=record.patient_id,
         hook_instance=f"{record.name}|{moment.order.reference if moment.order else ''}",
         missing=record.missing if record.has_patient else {"patient": "the record has no Patient", **record.missing},
-        language=options.language,
+        language=language,
     )
 
 
@@ -257,7 +257,7 @@ def call_of_request(knowledge: Knowledge, body: bytes, when: When, now: datetime
 def _of_record(
     knowledge: Knowledge, record: Record, moment: Moment, options: Options, name: str, unread: tuple[Unread, ...]
 ) -> Result:
-    call = call_of_record(record, moment, options.hook)
+    call = call_of_record(record, moment, options.hook, options.language)
     notes = [*record.notes, *([moment.note] if moment.note else [])]
     if count := unsettled(record.items):
         notes.append(f"{count} finished orders without an end date: not counted as active at any time")
