@@ -138,12 +138,7 @@ def _one(instruction: wire.DosageInstruction, counted: bool) -> Dosage:
     said = parse_sig(text) if text else _NONE
     dose, rate = _structured_dose(instruction, counted)
     per_day, once = _timing(instruction.timing)
-    prn = bool(
-        instruction.asNeededBoolean
-        or instruction.asNeeded
-        or instruction.asNeededCodeableConcept is not None
-        or instruction.asNeededFor
-    )
+    prn = bool(instruction.asNeededBoolean or instruction.asNeededCodeableConcept)
     maximum = _ceiling(instruction)
     return Dosage(
         dose=dose or said.dose,
@@ -157,7 +152,7 @@ def _one(instruction: wire.DosageInstruction, counted: bool) -> Dosage:
 
 
 def _structured_dose(instruction: wire.DosageInstruction, counted: bool) -> tuple[Amount | None, Amount | None]:
-    doses = [amount(found) for found in (instruction.dose, instruction.quantity) if found is not None]
+    doses = [amount(instruction.dose)]
     rate = None
     for part in (*many(instruction.doseAndRate), instruction):
         if part.doseQuantity is not None:

@@ -18,6 +18,9 @@ from cds_rules.vocabulary.chart import Event, Problem, Source
 
 PREGNANCY_DAYS = 300
 """How long a pregnancy status counts (clinical specification 9.14)."""
+_NOT_AGREED = frozenset(("proposal", "option"))
+_OFF = frozenset(("cancelled", "stopped", "completed", "entered-in-error", "on-hold"))
+"""States of an activity in a plan that say that it is not going on."""
 _RUNNING = frozenset(("in-progress", "arrived", "triaged", "onleave", "on-hold", "discharged"))
 
 
@@ -33,8 +36,8 @@ def read_procedure(reader: Reader, reference: str, procedure: wire.Procedure) ->
         )
         return
     running = procedure.status == "in-progress"
-    period = procedure.performedPeriod or procedure.occurrencePeriod
-    when = reader.moment(procedure.performedDateTime or procedure.occurrenceDateTime)
+    period = procedure.performedPeriod
+    when = reader.moment(procedure.performedDateTime)
     if when is None and period is not None:
         when = _last(reader, period)
     _add_event(reader, reference, key, concept, procedure.status, when, ongoing=running)
@@ -43,7 +46,7 @@ def read_procedure(reader: Reader, reference: str, procedure: wire.Procedure) ->
 def read_encounter(reader: Reader, reference: str, encounter: wire.Encounter) -> None:
     """Read one Encounter by its type, service or reason."""
     concepts = [
-        spoken(one) for field in (encounter.type, encounter.serviceType, encounter.reasonCode) for one in many(field)
+        spoken(one) for one in (*many(encounter.type), *many(encounter.serviceType), *many(encounter.reasonCode))
     ]
     for concept in concepts:
         key = reader.terminology.event(concept.codings, concept.text)
@@ -53,7 +56,7 @@ def read_encounter(reader: Reader, reference: str, encounter: wire.Encounter) ->
         if status not in ("finished", "completed") and status not in _RUNNING:
             reader.skip(reference, status_reason(status), status_detail(status, "finished or in-progress"), key)
             return
-        period = encounter.period or encounter.actualPeriod
+        period = encounter.period
         _add_event(reader, reference, key, concept, status, _last(reader, period) if period else None, ongoing=False)
         return
 
@@ -83,17 +86,34 @@ def _add_event(
 
 
 def read_care_plan(reader: Reader, reference: str, plan: wire.CarePlan) -> None:
-    """Read one CarePlan: palliative care, or an ongoing dialysis programme."""
-    details = [activity.detail for activity in many(plan.activity) if activity.detail is not None]
+    """Read one CarePlan: palliative care, or an ongoing dialysis programme. An activity that is off tells nothing."""
+    if plan.intent in _NOT_AGREED:
+        return
+    details = [
+        activity.detail
+        for activity in many(plan.activity)
+        if activity.detail is not None and not activity.detail.doNotPerform and activity.detail.status not in _OFF
+    ]
     concepts = [*_concepts(plan.category), *(spoken(detail.code) for detail in details), Spoken((), plan.title or "")]
     _read_agreement(reader, reference, concepts, plan.status, plan.period, None)
 
 
 def read_consent(reader: Reader, reference: str, consent: wire.Consent) -> None:
     """Read one Consent: "comfort measures only"; a provision that denies them is none."""
-    provisions = [provision for provision in many(consent.provision) if provision.type != "deny"]
-    concepts = [*_concepts(consent.category), *(one for provision in provisions for one in _concepts(provision.code))]
-    _read_agreement(reader, reference, concepts, consent.status, None, consent.dateTime)
+    provisions = list(_provisions(consent.provision))
+    concepts = [
+        *_concepts(consent.category),
+        *(one for provision in provisions if provision.type != "deny" for one in _concepts(provision.code)),
+    ]
+    period = next((provision.period for provision in provisions if provision.period is not None), None)
+    _read_agreement(reader, reference, concepts, consent.status, period, consent.dateTime)
+
+
+def _provisions(field: list[wire.Provision] | wire.Provision | None) -> Iterator[wire.Provision]:
+    """Provisions and those inside them, which make exceptions."""
+    for provision in many(field):
+        yield provision
+        yield from _provisions(provision.provision)
 
 
 def _concepts(field: wire.Concepts) -> Iterator[Spoken]:
@@ -117,7 +137,7 @@ def _read_agreement(
         if not comfort and not dialysis:
             continue
         about = COMFORT_CARE if comfort else "dialysis"
-        start = reader.moment(period.start if period else date)
+        start = reader.moment(period.start if period else None) or reader.moment(date)
         end = reader.end(period.end) if period else None
         if status != "active" or (end is not None and end < reader.at):
             reader.skip(reference, status_reason(status), status_detail(status, "active and not over"), about)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from cds_rules.fhir import dosage as dosages
 from cds_rules.fhir import wire
 from cds_rules.fhir.patients import without_version
-from cds_rules.fhir.reader import Reader, first_concept, status_detail, status_reason
+from cds_rules.fhir.reader import Reader, status_detail, status_reason
 from cds_rules.fhir.wire import Spoken, clipped, many, spoken
 from cds_rules.knowledge.classes import classes
 from cds_rules.vocabulary.chart import Amount, Dosage, Medication, Product, Source, State
@@ -34,10 +34,7 @@ RANKS = {
     "MedicationAdministration": 0,
 }
 _ORDERING = frozenset(("order", "original-order", "reflex-order", "filler-order", "instance-order", None))
-_OVER = frozenset(
-    ("stopped", "completed", "cancelled", "ended", "entered-in-error", "not-done", "declined", "not-taken")
-)
-_ENDED = frozenset(("stopped", "completed", "cancelled"))
+_ENDED = frozenset(("stopped", "completed", "cancelled", "ended"))
 _FOR = re.compile(r"\b(?:for|to treat|to prevent)\s+(?!\d)([a-z][a-z /-]{3,60})", re.IGNORECASE)
 _NO_WORDS: frozenset[str] = frozenset()
 _MG = {"mg": 1.0, "g": 1000.0, "mcg": 0.001}
@@ -108,12 +105,12 @@ def read_request(
     named = _name(reader, shelf, reference, request, instructions)
     if named is None:
         return
-    authored = reader.moment(request.authoredOn or request.dateWritten)
+    authored = reader.moment(request.authoredOn)
     starts, ends = dosages.period(reader, instructions)
     supply = request.dispenseRequest
     validity = supply.validityPeriod if supply else None
     valid_from = reader.moment(validity.start) if validity else None
-    end = ends or (reader.end(validity.end) if validity else None) or reader.end(request.dateEnded)
+    end = ends or (reader.end(validity.end) if validity else None)
     start = min((moment for moment in (authored, starts, valid_from) if moment is not None), default=None)
     status = request.status
     state: State = "draft"
@@ -186,9 +183,7 @@ def read_statement(reader: Reader, shelf: Shelf, reference: str, statement: wire
     if named is None:
         return
     status = statement.status
-    if statement.taken == "n" or statement.wasNotTaken:
-        status = "not-taken"
-    if status not in ("active", "recorded") and status not in _ENDED - {"cancelled"}:
+    if status not in ("active", "stopped", "completed"):
         reader.skip(reference, status_reason(status), status_detail(status, "active"), named.about)
         return
     period = statement.effectivePeriod
@@ -201,7 +196,7 @@ def read_statement(reader: Reader, shelf: Shelf, reference: str, statement: wire
         reader.skip(reference, "future", "begins after the evaluation", named.about)
         return
     end = (reader.end(period.end) if period else None) or bound_end
-    state, stop = _request_state(reader, "active" if status == "recorded" else status or "", end, None)
+    state, stop = _request_state(reader, status, end, None)
     medication = Medication(
         product=named.product,
         label=named.label,
@@ -278,8 +273,8 @@ def read_administration(reader: Reader, shelf: Shelf, reference: str, given: wir
             reference, status_reason(given.status), status_detail(given.status, "in-progress or completed"), named.about
         )
         return
-    period = given.effectivePeriod or given.occurencePeriod
-    moment = reader.moment(given.effectiveDateTime or given.occurenceDateTime)
+    period = given.effectivePeriod
+    moment = reader.moment(given.effectiveDateTime)
     start = moment or (reader.moment(period.start) if period else None)
     end = moment or (reader.moment(period.end) if period else None)
     if start is None:
@@ -328,9 +323,7 @@ def _name(
         if route is None and instruction.route is not None:
             said = spoken(instruction.route)
             route = terminology.route(said.codings, said.text)
-        if instruction.asNeededCodeableConcept is not None:
-            reasons |= _certain(reader, spoken(instruction.asNeededCodeableConcept))
-        for wanted in many(instruction.asNeededFor):
+        for wanted in many(instruction.asNeededCodeableConcept):
             reasons |= _certain(reader, spoken(wanted))
     if route is None and dosage.text:
         route = terminology.route((), dosage.text)
@@ -359,25 +352,13 @@ def _certain(reader: Reader, concept: Spoken) -> frozenset[str]:
 
 
 def _reasons(reader: Reader, shelf: Shelf, order: wire.Ordered) -> frozenset[str]:
-    if (
-        order.reasonCode is None
-        and order.reasonReference is None
-        and order.reason is None
-        and order.reasonCodeableConcept is None
-    ):
+    if order.reasonCode is None and order.reasonReference is None:
         return _NO_WORDS
     found = _NO_WORDS
-    concepts: list[wire.CodeableConcept | None] = [*many(order.reasonCode), order.reasonCodeableConcept]
-    references = list(many(order.reasonReference))
-    for reason in many(order.reason):
-        concepts.append(reason.concept)
-        if reason.reference is not None:
-            references.append(reason.reference)
-    for concept in concepts:
-        if concept is not None:
-            said = spoken(concept)
-            found |= reader.terminology.reasons(said.codings, said.text)
-    for reference in references:
+    for concept in many(order.reasonCode):
+        said = spoken(concept)
+        found |= reader.terminology.reasons(said.codings, said.text)
+    for reference in many(order.reasonReference):
         if reference.reference:
             found |= shelf.conditions.get(without_version(reference.reference), frozenset({"other"}))
         elif reference.display:
@@ -388,8 +369,8 @@ def _reasons(reader: Reader, shelf: Shelf, order: wire.Ordered) -> frozenset[str
 def _product(reader: Reader, reference: str, order: wire.Ordered) -> tuple[Spoken, Product | None]:
     """The product by code, by text, or by the Medication it refers to (contained, delivered, or only its display)."""
     terminology = reader.terminology
-    pointer = order.medicationReference or (order.medication.reference if order.medication else None)
-    concept = first_concept(order.medicationCodeableConcept, order.medication.concept if order.medication else None)
+    pointer = order.medicationReference
+    concept = spoken(order.medicationCodeableConcept)
     product = terminology.product(concept.codings, concept.text) if concept.codings or concept.text else None
     resolved = True
     if product is None and pointer is not None:
@@ -411,8 +392,6 @@ def _product(reader: Reader, reference: str, order: wire.Ordered) -> tuple[Spoke
     if product is None:
         if not resolved and not (pointer and pointer.display):
             reader.skip(reference, "no-code", "the Medication it refers to was not delivered", "medication")
-            if order.status not in _OVER:
-                reader.lose("medications", "the Medication an order refers to")
         elif not concept.codings and not concept.text:
             reader.skip(reference, "no-code", "no code, text or reference that names a product", "medication")
         reader.unknown("medication", concept)
@@ -422,7 +401,7 @@ def _product(reader: Reader, reference: str, order: wire.Ordered) -> tuple[Spoke
 def _from_ingredients(reader: Reader, medication: wire.Medication) -> Product | None:
     """The product of a Medication that names only its ingredients: the first of them that is known."""
     for ingredient in many(medication.ingredient):
-        concept = first_concept(ingredient.itemCodeableConcept, ingredient.item.concept if ingredient.item else None)
+        concept = spoken(ingredient.itemCodeableConcept)
         strength = ingredient.strength.numerator if ingredient.strength else None
         text = concept.label
         if strength is not None and strength.value is not None and (strength.unit or strength.code):

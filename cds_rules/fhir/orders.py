@@ -7,7 +7,8 @@ Floor: fhir.
 from __future__ import annotations
 
 from cds_rules.fhir import wire
-from cds_rules.fhir.reader import Reader, first_concept, status_detail, status_reason
+from cds_rules.fhir.reader import Reader, status_detail, status_reason
+from cds_rules.fhir.wire import spoken
 from cds_rules.vocabulary.chart import Event, Order, Problem, Source
 
 COMFORT_CARE = "comfort-care"
@@ -18,7 +19,7 @@ _NOT_EVEN_AS_DRAFT = frozenset(("entered-in-error", "completed", "revoked", "sto
 
 def read(reader: Reader, reference: str, request: wire.ServiceRequest, *, draft: bool) -> None:
     """Read one ServiceRequest, of the record or drafted."""
-    concept = first_concept(request.code, request.code.concept if request.code else None)
+    concept = spoken(request.code)
     terminology = reader.terminology
     test = terminology.test(concept.codings, concept.text)
     event = None if draft else terminology.event(concept.codings, concept.text)

@@ -36,7 +36,7 @@ def read(reader: Reader, reference: str, condition: wire.Condition, born: dateti
     if verification in _EXCLUDED:
         reader.skip(reference, _EXCLUDED[verification], f"verificationStatus is {verification}", about)
         return
-    recorded = reader.moment(condition.recordedDate or condition.assertedDate or condition.dateRecorded)
+    recorded = reader.moment(condition.recordedDate)
     onset = _onset(reader, condition, born)
     if reader.is_future(recorded) or reader.is_future(onset):
         reader.skip(reference, "future", "recorded or begun after the evaluation", about)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from typing import Any, TypeVar
 
-from cds_rules.fhir import events, medications, orders, patients, problems, results, wire
+from cds_rules.fhir import events, medications, orders, patients, problems, results, versions, wire
 from cds_rules.fhir.bundle import Document, unpack
 from cds_rules.fhir.medications import Shelf
 from cds_rules.fhir.reader import Reader
@@ -38,8 +38,14 @@ _DOMAIN: Mapping[str, str] = {
     "Condition": "conditions",
     "Procedure": "procedures",
     "ServiceRequest": "orders",
+    "ProcedureRequest": "orders",
+    "DiagnosticOrder": "orders",
 }
 """The part of the record that a resource belongs to by its type alone; an Observation's is told by its code."""
+
+
+_DRAFTED = frozenset(("MedicationRequest", "MedicationOrder", "ServiceRequest", "ProcedureRequest"))
+"""What context.draftOrders may hold for us; a MedicationOrder of DSTU2 is read as a draft, and only as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +156,13 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
         except Misfit as error:
             name = wire.head(entry.raw).id
             reference = f"{kind}/{name}" if isinstance(name, str) and name else f"{kind}#{entry.place}"
-            about, lost = _misshapen(reader, kind, entry.raw)
+            about, lost = _would_be(reader, kind, entry.raw)
             reader.skip(reference, "malformed", str(error), about)
             for domain in lost:
                 reader.lose(domain, _one(kind))
             continue
         reference = f"{kind}/{resource.id}" if resource.id else f"{kind}#{entry.place}"
-        if kind == "MedicationOrder" and not entry.draft:
-            reader.skip(reference, "version", "a MedicationOrder is DSTU2; a MedicationRequest belongs here")
-            reader.lose(_MEDICATIONS, _one(kind))
-            continue
+        entry.version = versions.as_r4(kind, resource)
         for message in left_out:
             reader.skip(reference, "malformed", f"left out of the draft: {message}")
             if "`$.medication" in message:
@@ -175,8 +178,8 @@ def _one(kind: str) -> str:
     return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
-def _misshapen(reader: Reader, kind: str, raw: wire.Buffer) -> tuple[str, tuple[str, ...]]:
-    """What a misshapen resource would have been, as far as its code still tells, and the parts of the record it leaves open.
+def _would_be(reader: Reader, kind: str, raw: wire.Buffer) -> tuple[str, tuple[str, ...]]:
+    """What a resource that is not read would have been, as far as its code tells, and the parts of the record it leaves open.
 
     One whose code says that it is nothing we look at leaves nothing open.
     """
@@ -201,7 +204,9 @@ def _misshapen(reader: Reader, kind: str, raw: wire.Buffer) -> tuple[str, tuple[
         return next(iter(keys), ""), domain if keys or not concept.label else ()
     concept = wire.spoken(found.medicationCodeableConcept)
     product = terminology.product(concept.codings, concept.text) if concept.label else None
-    return (medications.about_product(product.classes, product) if product else ""), domain
+    if product is not None:
+        return medications.about_product(product.classes, product), domain
+    return "", () if kind.startswith("Medication") and concept.label else domain
 
 
 def _outranks(reader: Reader, one: Entry, other: Entry) -> bool:
@@ -229,16 +234,11 @@ def _version(reader: Reader, one: Entry) -> tuple[float, float]:
     return moment.timestamp() if moment else 0.0, number
 
 
-def _subject(resource: Any) -> wire.Reference | None:
-    subject: wire.Reference | None = resource.subject if resource.subject is not None else resource.patient
-    return subject
-
-
 def _patient_references(held: Iterable[Entry]) -> set[str]:
     found = {
-        subject.reference
+        each.resource.subject.reference
         for each in held
-        if each.kind not in _UNOWNED and (subject := _subject(each.resource)) is not None
+        if each.kind not in _UNOWNED and each.resource.subject is not None
     }
     return {reference for reference in found if reference and not reference.startswith("#")}
 
@@ -252,7 +252,7 @@ def _owned(reader: Reader, owner: patients.Owner, held: Mapping[str, Entry]) -> 
         if kind == "Patient":
             if owner.chosen is None or each.reference != owner.chosen.reference:
                 reader.skip(each.reference, "other-patient", "not the patient of this call", "patient")
-        elif owner.owns(_subject(each.resource), each.resource.contained):
+        elif owner.owns(each.resource.subject, each.resource.contained):
             yield each
         else:
             detail = "subject is another patient" if owner.ids else "several patients, and the call names none"
@@ -285,6 +285,7 @@ def _inside(inside: wire.Raw | None, name: str, kind: str) -> Any:
             except Misfit:
                 continue
             if resource.id is not None and resource.id.lstrip("#") == name:
+                versions.as_r4(kind, resource)
                 return resource
     return None
 
@@ -293,8 +294,13 @@ def _read_one(
     reader: Reader, shelf: Shelf, each: Entry, born: datetime | None, selections: frozenset[str] | None
 ) -> None:
     kind, draft, reference, resource = each.kind, each.draft, each.reference, each.resource
-    if draft and kind not in ("MedicationRequest", "MedicationOrder", "ServiceRequest"):
+    if draft and kind not in _DRAFTED:
         reader.skip(reference, "status", f"a {kind} among the drafts; orders belong there")
+    elif each.version == "DSTU2" and not draft:
+        about, lost = _would_be(reader, kind, each.raw)
+        reader.skip(reference, "version", f"{_one(kind)} of FHIR DSTU2; R4, R5 or STU3 belongs here", about)
+        for domain in lost:
+            reader.lose(domain, f"{_one(kind)} of FHIR DSTU2")
     elif kind == "Observation":
         results.read(reader, reference, resource)
     elif kind in ("MedicationRequest", "MedicationOrder"):
@@ -309,7 +315,7 @@ def _read_one(
         medications.read_dispense(reader, shelf, reference, resource)
     elif kind == "MedicationAdministration":
         medications.read_administration(reader, shelf, reference, resource)
-    elif kind == "ServiceRequest":
+    elif kind in ("ServiceRequest", "ProcedureRequest"):
         orders.read(reader, reference, resource, draft=draft)
     elif kind == "Procedure":
         events.read_procedure(reader, reference, resource)

@@ -89,26 +89,14 @@ class Reader:
             self.not_understood[kind, word] = self.not_understood.get((kind, word), 0) + 1
 
 
-def first_concept(*concepts: wire.CodeableConcept | None) -> Spoken:
-    """The first concept that says anything."""
-    for concept in concepts:
-        if concept is not None:
-            found = spoken(concept)
-            if found.codings or found.text:
-                return found
-    return wire.NOTHING
-
-
 def status_word(value: wire.CodeableConcept | str | None) -> str:
-    """A status that is a code in some versions and a concept in others; "" where it is absent.
+    """The word of a status that is a concept, or up to STU3 a code; "" where it is absent.
 
     >>> status_word("active"), status_word(wire.CodeableConcept(text="Resolved")), status_word(None)
     ('active', 'resolved', '')
     """
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str):
+        return value or ""
     concept = spoken(value)
     return (concept.codings[0][1] if concept.codings else concept.text).lower()
 

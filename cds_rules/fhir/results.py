@@ -237,15 +237,7 @@ def _is_hemolyzed(observation: wire.Observation) -> bool:
                 _says_hemolyzed(f"{display} {code}") for _, code, display in found.codings
             ):
                 return True
-    if observation.note is not None:
-        notes = (
-            [observation.note]
-            if isinstance(observation.note, str)
-            else [note.text or "" for note in many(observation.note)]
-        )
-        if any(map(_says_hemolyzed, notes)):
-            return True
-    if observation.comments and _says_hemolyzed(observation.comments):
+    if any(_says_hemolyzed(note.text or "") for note in many(observation.note)):
         return True
     if observation.component is not None:
         return any(_is_hemolysis_component(component) for component in many(observation.component))

@@ -14,14 +14,16 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from cds_rules.fhir import shapes
+from cds_rules.fhir import shapes, versions
 from cds_rules.fhir.resource_types import RESOURCE_TYPES
-from cds_rules.fhir.wire import head
+from cds_rules.fhir.versions import Version
+from cds_rules.fhir.wire import SHAPES, Misfit, decode_resource, head
 
 CITED = (
     "Patient", "Observation", "Condition", "MedicationRequest", "MedicationStatement", "MedicationDispense",
     "MedicationAdministration", "Medication", "ServiceRequest", "Procedure", "Encounter", "CarePlan",
 )  # fmt: skip
+_TRIED: tuple[Version, ...] = ("R4", "R5", "STU3")
 _MOST_NAMED = 3
 _CHOICE = "Value error, Expect any of field value from this list"
 _FIELD = re.compile(r"'(\w+)'")
@@ -36,29 +38,54 @@ _STAND_INS: dict[str, object] = {
 
 
 @cache
-def _door() -> tuple[Callable[[str], Any], type[Exception]]:
-    from fhir.resources.R4B import get_fhir_model_class
+def _door(version: Version) -> tuple[Callable[[str], Any], type[Exception]]:
+    """The classes of a version; those of R4B serve R4, which differs from it in nothing that is read."""
     from pydantic import ValidationError
 
+    if version == "STU3":
+        from fhir.resources.STU3 import get_fhir_model_class
+    elif version == "R5":
+        from fhir.resources import get_fhir_model_class
+    else:
+        from fhir.resources.R4B import get_fhir_model_class
     return get_fhir_model_class, ValidationError
 
 
 @cache
-def _model(kind: str) -> Any:
-    """The R4B class of a type, None when there is none: the library answers that with several kinds of exception."""
-    if kind not in RESOURCE_TYPES:
+def _model(kind: str, version: Version) -> Any:
+    """The class of a type, None when there is none: the library answers that with several kinds of exception."""
+    if kind not in RESOURCE_TYPES or version == "DSTU2":
         return None
-    model_class, _ = _door()
+    model_class, _ = _door(version)
     try:
         return model_class(kind)
     except (LookupError, TypeError, AttributeError, ImportError, ValueError):
         return None
 
 
+@cache
+def _names(kind: str, version: Version) -> frozenset[str]:
+    model = _model(kind, version)
+    return frozenset(model.elements_sequence()) if model else frozenset()
+
+
+def version_of(kind: str, raw: bytes) -> Version:
+    """The version of one resource: what its meta.profile tells, else its shape, else the first that has all its fields."""
+    if found := versions.told(getattr(head(raw).meta, "get", lambda name: None)("profile")):
+        return found
+    try:
+        found = versions.as_r4(kind, decode_resource(kind, raw)) if kind in SHAPES else "R4"
+        names = json.loads(raw).keys() - {"resourceType"} if found == "R4" else set()
+    except (Misfit, ValueError, AttributeError):
+        return "R4"
+    names = {name for name in names if not name.startswith("_")}
+    return next((one for one in _TRIED if names <= _names(kind, one)), "R4") if found == "R4" else found
+
+
 def warm() -> None:
     """Import the library and the classes that are cited most, so that no first caller waits for it."""
     for kind in CITED:
-        _model(kind)
+        _model(kind, "R4")
         why_invalid(b'{"resourceType":"%s"}' % kind.encode())
 
 
@@ -68,7 +95,7 @@ def is_valid(raw: bytes) -> bool:
 
 
 def why_invalid(raw: bytes) -> str | None:
-    """Say why full validation (FHIR R4B) refuses a resource, None when it accepts it.
+    """Say why full validation in the FHIR version of a resource refuses it, None when it accepts it.
 
     A required choice that only says why it is absent (`_effectiveDateTime` with a data-absent-reason) is accepted: FHIR
     allows it, the library does not.
@@ -78,21 +105,22 @@ def why_invalid(raw: bytes) -> str | None:
         return "no resourceType"
     if shapes.fits(kind, raw):
         return None
-    model = _model(kind)
+    version = version_of(kind, raw)
+    model = _model(kind, version)
     if model is None:
-        return "a type of resource that FHIR R4 does not know"
-    mistakes = _mistakes(model, raw)
+        return f"a type of resource that FHIR {version} does not know"
+    mistakes = _mistakes(model, version, raw)
     if len(mistakes) == 1 and (absent := _absent_with_reason(raw, mistakes[0])):
-        mistakes = _mistakes(model, _with(raw, absent))
+        mistakes = _mistakes(model, version, _with(raw, absent))
     named = [f"{kind}{mistake}" for mistake in mistakes[:_MOST_NAMED]]
     if len(mistakes) > _MOST_NAMED:
         named.append(f"and {len(mistakes) - _MOST_NAMED} more")
     return "; ".join(named) or None
 
 
-def _mistakes(model: Any, raw: bytes) -> list[str]:
+def _mistakes(model: Any, version: Version, raw: bytes) -> list[str]:
     """Each mistake as ".field: kind of mistake"; choices that are missing are named with their fields."""
-    _, refusal = _door()
+    _, refusal = _door(version)
     try:
         model.model_validate_json(raw)
     except refusal as error:

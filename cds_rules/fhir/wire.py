@@ -1,8 +1,8 @@
 """The shapes of FHIR resources, cut to the fields we read: the first of two gates, and the only door to msgspec in `fhir`.
 
-Bytes flow in, structs flow out. One struct serves several FHIR versions: where they differ, a field allows both
-forms (a coding or a list of them), so that DSTU2, STU3 and R5 drafts can be read too. A field with a wrong type makes its
-resource unreadable (`Misfit`), never its neighbours. Nothing here knows what a code means.
+Bytes flow in, structs flow out. One struct serves all FHIR versions: the fields of R4 first, below them those that other
+versions have instead (`versions` puts them where R4 has them); a field that may repeat in some version allows both forms.
+A field with a wrong type makes its resource unreadable (`Misfit`), never its neighbours. Nothing here knows what a code means.
 Floor: fhir.
 """
 
@@ -85,6 +85,7 @@ class Period(Wire):
 class Meta(Wire):
     lastUpdated: str | None = None
     versionId: str | None = None
+    profile: Any = None
 
 
 class Annotation(Wire):
@@ -94,7 +95,7 @@ class Annotation(Wire):
 Concepts = list[CodeableConcept] | CodeableConcept | None
 References = list[Reference] | Reference | None
 Identifiers = list[Identifier] | Identifier | None
-Notes = list[Annotation] | Annotation | str | None
+Notes = list[Annotation] | Annotation | None
 
 
 class Head(Wire):
@@ -118,7 +119,7 @@ class Resource(Wire):
 
 
 class Owned(Resource):
-    """A resource of one patient; DSTU2 and a few R4 types call the subject `patient`."""
+    """A resource of one patient."""
 
     subject: Reference | None = None
     patient: Reference | None = None
@@ -171,6 +172,7 @@ class Observation(Valued):
     effectivePeriod: Period | None = None
     issued: str | None = None
     note: Notes = None
+    comment: str | None = None
     comments: str | None = None
     bodySite: CodeableConcept | None = None
     specimen: Reference | None = None
@@ -183,6 +185,7 @@ class Specimen(Resource):
 
 
 class Condition(Owned):
+    category: Concepts = None
     clinicalStatus: CodeableConcept | str | None = None
     verificationStatus: CodeableConcept | str | None = None
     code: CodeableConcept | None = None
@@ -229,21 +232,20 @@ class DoseAndRate(Wire):
 
 
 class DosageInstruction(DoseAndRate):
-    """A Dosage of R4 and R5, the flat form of STU3 and DSTU2, and the dosage of a MedicationAdministration."""
+    """A Dosage, and the dosage of a MedicationAdministration, which holds its dose and rate itself as STU3 does everywhere."""
 
     sequence: int | None = None
     text: str | None = None
     patientInstruction: str | None = None
     timing: Timing | None = None
-    asNeeded: bool | None = None
     asNeededBoolean: bool | None = None
-    asNeededCodeableConcept: CodeableConcept | None = None
-    asNeededFor: Concepts = None
+    asNeededCodeableConcept: Concepts = None
     route: CodeableConcept | None = None
     doseAndRate: list[DoseAndRate] | DoseAndRate | None = None
     dose: Quantity | None = None
-    quantity: Quantity | None = None
     maxDosePerPeriod: list[Ratio] | Ratio | None = None
+    asNeeded: bool | None = None
+    asNeededFor: Concepts = None
 
 
 Dosages = list[DosageInstruction] | DosageInstruction | None
@@ -262,35 +264,42 @@ class Ordered(Owned):
     category: Concepts = None
     medicationCodeableConcept: CodeableConcept | None = None
     medicationReference: Reference | None = None
-    medication: CodeableReference | None = None
     reasonCode: Concepts = None
-    reasonCodeableConcept: CodeableConcept | None = None
     reasonReference: References = None
+    medication: CodeableReference | None = None
     reason: list[CodeableReference] | CodeableReference | None = None
 
 
 class MedicationRequest(Ordered):
-    """MedicationRequest of STU3 to R5, and MedicationOrder of DSTU2."""
+    """A MedicationRequest, and the MedicationOrder of DSTU2."""
 
     intent: str | None = None
     doNotPerform: bool | None = None
     reportedBoolean: bool | None = None
     authoredOn: str | None = None
-    dateWritten: str | None = None
-    dateEnded: str | None = None
     dosageInstruction: Dosages = None
     dispenseRequest: DispenseRequest | None = None
     priorPrescription: Reference | None = None
+    reported: bool | None = None
+    effectiveDosePeriod: Period | None = None
+    dateWritten: str | None = None
+    dateEnded: str | None = None
+    reasonCodeableConcept: CodeableConcept | None = None
+
+
+class Adherence(Wire):
+    code: CodeableConcept | None = None
 
 
 class MedicationStatement(Ordered):
-    taken: str | None = None
-    wasNotTaken: bool | None = None
     effectiveDateTime: str | None = None
     effectivePeriod: Period | None = None
     dateAsserted: str | None = None
     informationSource: References = None
     dosage: Dosages = None
+    adherence: Adherence | None = None
+    taken: str | None = None
+    wasNotTaken: bool | None = None
 
 
 class MedicationDispense(Ordered):
@@ -298,20 +307,28 @@ class MedicationDispense(Ordered):
     whenHandedOver: str | None = None
     whenPrepared: str | None = None
     dosageInstruction: Dosages = None
+    notDone: bool | None = None
 
 
 class MedicationAdministration(Ordered):
     effectiveDateTime: str | None = None
     effectivePeriod: Period | None = None
-    occurenceDateTime: str | None = None
-    occurencePeriod: Period | None = None
     dosage: Dosages = None
+    occurenceDateTime: str | None = None  # so spelled in R5
+    occurencePeriod: Period | None = None
+    notGiven: bool | None = None
+    wasNotGiven: bool | None = None
+    effectiveTimeDateTime: str | None = None
+    effectiveTimePeriod: Period | None = None
 
 
 class Ingredient(Wire):
     itemCodeableConcept: CodeableConcept | None = None
-    item: CodeableReference | None = None
     strength: Ratio | None = None
+    item: CodeableReference | None = None
+    strengthRatio: Ratio | None = None
+    strengthQuantity: Quantity | None = None
+    amount: Ratio | None = None
 
 
 class Medication(Resource):
@@ -320,12 +337,14 @@ class Medication(Resource):
 
 
 class OrderedCode(CodeableConcept):
-    """ServiceRequest.code: a CodeableConcept up to R4, a CodeableReference in R5."""
+    """ServiceRequest.code: a CodeableConcept, in R5 a CodeableReference."""
 
     concept: CodeableConcept | None = None
 
 
 class ServiceRequest(Owned):
+    """A ServiceRequest, the ProcedureRequest of STU3 and DSTU2, the DiagnosticOrder of DSTU2."""
+
     intent: str | None = None
     doNotPerform: bool | None = None
     category: Concepts = None
@@ -339,41 +358,95 @@ class Procedure(Owned):
     performedPeriod: Period | None = None
     occurrenceDateTime: str | None = None
     occurrencePeriod: Period | None = None
+    notDone: bool | None = None
+    notPerformed: bool | None = None
+
+
+class Service(CodeableConcept):
+    """Encounter.serviceType: a CodeableConcept, in R5 a list of CodeableReferences."""
+
+    concept: CodeableConcept | None = None
+
+
+class EncounterReason(CodeableConcept):
+    """Encounter.reason: a concept in STU3, in R5 an object with a list of CodeableReferences."""
+
+    value: list[CodeableReference] | None = None
 
 
 class Encounter(Owned):
     type: Concepts = None
-    serviceType: Concepts = None
+    serviceType: list[Service] | Service | None = None
     reasonCode: Concepts = None
     period: Period | None = None
     actualPeriod: Period | None = None
+    reason: list[EncounterReason] | EncounterReason | None = None
 
 
 class Detail(Wire):
     code: CodeableConcept | None = None
     status: str | None = None
+    doNotPerform: bool | None = None
 
 
 class Activity(Wire):
     detail: Detail | None = None
+    performedActivity: list[CodeableReference] | None = None
 
 
 class CarePlan(Owned):
+    intent: str | None = None
     category: Concepts = None
     title: str | None = None
     period: Period | None = None
     activity: list[Activity] | Activity | None = None
+    modified: str | None = None
 
 
 class Provision(Wire):
     type: str | None = None
+    period: Period | None = None
     code: Concepts = None
+    provision: list[Provision] | Provision | None = None
 
 
 class Consent(Owned):
     category: Concepts = None
     dateTime: str | None = None
-    provision: Provision | list[Provision] | None = None
+    provision: list[Provision] | Provision | None = None
+    decision: str | None = None
+    date: str | None = None
+    period: Period | None = None
+
+
+class Answered(Wire):
+    """One answer of a questionnaire."""
+
+    valueBoolean: bool | None = None
+    valueCoding: Coding | None = None
+    valueString: str | None = None
+    valueInteger: int | None = None
+    valueDecimal: float | None = None
+    valueDate: str | None = None
+    valueDateTime: str | None = None
+    item: list[Item] | None = None
+
+
+class Item(Wire):
+    """One question, or a group of them."""
+
+    linkId: str | None = None
+    definition: str | None = None
+    text: str | None = None
+    answer: list[Answered] | Answered | None = None
+    item: list[Item] | None = None
+
+
+class QuestionnaireResponse(Owned):
+    questionnaire: str | Reference | None = None
+    authored: str | None = None
+    item: list[Item] | None = None
+    group: Any = None
 
 
 class BundleEntry(Wire):
@@ -418,7 +491,7 @@ class Parameters(Wire):
 class Entry(msgspec.Struct, gc=False):
     """One resource to read: its type, its bytes, and where it stood (counted from 1 over everything delivered).
 
-    reference ("Type/id", or "Type#place") and resource are filled when it has been decoded.
+    reference ("Type/id", or "Type#place"), resource (in the shape of R4) and version are filled when it has been decoded.
     """
 
     kind: str
@@ -428,6 +501,7 @@ class Entry(msgspec.Struct, gc=False):
     place: int
     reference: str = ""
     resource: Any = None
+    version: str = ""
 
 
 SHAPES: dict[str, type[Wire]] = {
@@ -442,10 +516,13 @@ SHAPES: dict[str, type[Wire]] = {
     "Medication": Medication,
     "Specimen": Specimen,
     "ServiceRequest": ServiceRequest,
+    "ProcedureRequest": ServiceRequest,
+    "DiagnosticOrder": ServiceRequest,
     "Procedure": Procedure,
     "Encounter": Encounter,
     "CarePlan": CarePlan,
     "Consent": Consent,
+    "QuestionnaireResponse": QuestionnaireResponse,
 }
 """Every type of resource that is read, with its shape; all others are passed over without being decoded."""
 

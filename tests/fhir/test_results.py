@@ -119,7 +119,7 @@ def test_blood_pressure_is_read_from_its_components() -> None:
         {"interpretation": [{"coding": [{"code": "HEM"}]}]},
         {"interpretation": {"text": "Hemolyzed"}},
         {"note": [{"text": "Specimen moderately haemolysed."}]},
-        {"comments": "hemolysis present"},
+        {"comment": "hemolysis present"},
         {"component": [{"code": {"text": "Hemolysis"}, "valueBoolean": True}]},
         {"component": [{"code": {"text": "Hemolysis index"}, "valueString": "2+"}]},
         {
