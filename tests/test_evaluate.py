@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
+from cds_rules.hooks.response import respond
 from tests.fhir.builders import AT, Json, bundle, coded, condition, document, lab, patient, request
 
 
 def judged(knowledge: Knowledge, *resources: Json, drafts: Any = None, **over: Any) -> Evaluation:
-    documents = [document(bundle([patient(), *resources]))]
+    people = [one for one in resources if one["resourceType"] == "Patient"]
+    documents = [document(bundle(resources if people else [patient(), *resources]))]
     if drafts is not None:
         documents.append(document(drafts, "draft"))
     hook = "patient-view" if drafts is None else "order-sign"
@@ -41,7 +43,7 @@ def test_the_record_of_these_tests_gives_a_card(knowledge: Knowledge) -> None:
         (
             [{**request(), "resourceType": "MedicationOrder"}, lab(value=2.0)],
             "mg-oral-severe-ckd",
-            "a MedicationOrder could not be read",
+            "a MedicationOrder of FHIR DSTU2 could not be read",
         ),
         (
             [request(drug="Magnesium oxide 400 mg tablet"), lab(valueQuantity="2.0 mg/dL")],
@@ -65,6 +67,38 @@ def test_what_cannot_be_read_at_all_is_not_taken_for_absent(
 ) -> None:
     evaluation = judged(knowledge, *resources)
     assert because in evaluation.not_judged[rule]
+
+
+NAMELESS = request("nameless", medicationCodeableConcept=None, medicationReference={"reference": "Medication/x"})
+
+
+def test_an_order_nobody_can_name_is_not_taken_for_harmless(knowledge: Knowledge) -> None:
+    because = "the product of a MedicationRequest could not be read"
+    assert because in judged(knowledge, NAMELESS, lab(value=2.0)).not_judged["mg-oral-severe-ckd"]
+
+
+def test_a_draft_nobody_can_name_is_not_taken_for_harmless(knowledge: Knowledge) -> None:
+    evaluation = judged(knowledge, lab(value=2.0), drafts=bundle([NAMELESS | {"status": "draft"}]))
+    assert "the product of a draft could not be read" in evaluation.not_judged["mg-oral-severe-ckd"]
+
+
+@pytest.mark.parametrize("death", [{"deceasedBoolean": True}, {"deceasedDateTime": "2026-02-28"}])
+def test_the_dead_get_no_card_and_the_reason_is_told(knowledge: Knowledge, death: Json) -> None:
+    taken = [request(drug="Magnesium oxide 400 mg tablet"), lab(value=2.0), NAMELESS]
+    evaluation = judged(knowledge, patient(**death), *taken)
+    assert not evaluation.cards
+    assert not evaluation.not_judged
+    assert evaluation.outcomes["mg-oral-severe-ckd"].because == ("the patient is recorded as dead",)
+    status, told = respond(evaluation, "", (), source="")
+    assert status == 200
+    assert told["extension"]["dev.cds-rules.evaluation"]["silenced"] == "the patient is recorded as dead"
+
+
+def test_who_dies_today_or_later_is_alive(knowledge: Knowledge) -> None:
+    taken = [request(drug="Magnesium oxide 400 mg tablet"), lab(value=2.0)]
+    for day in ("2026-03-01", "2026-03-02", "2026-03"):
+        evaluation = judged(knowledge, patient(deceasedDateTime=day), *taken)
+        assert rules(evaluation) == ["mg-oral-severe-ckd"], day
 
 
 def test_an_unreadable_order_does_not_sink_the_rest(knowledge: Knowledge) -> None:

@@ -17,7 +17,7 @@ from cds_rules.derive.labs import VITALS, Lab, repeatedly_low
 from cds_rules.derive.magnesium import Magnesium
 from cds_rules.derive.record import EPSILON, Record, problem_moment, same_day_or_later
 from cds_rules.vocabulary.chart import Result, Source, Symptom
-from cds_rules.vocabulary.facts import KINDS, LABS, Fact, Value, call, quantized
+from cds_rules.vocabulary.facts import DRAFTS, KINDS, LABS, Fact, Value, call, quantized
 
 if TYPE_CHECKING:
     from cds_rules.derive import Derived
@@ -126,7 +126,7 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
     magnesium, ordering = derived.magnesium, record.ordering
     delivered = record.delivered(_MEDICATIONS)
     products, oral, intravenous = magnesium.products, magnesium.focal_oral, magnesium.focal_iv
-    in_focus = delivered or ordering  # drafts come with the call itself
+    in_focus = record.delivered(DRAFTS) if ordering else delivered
 
     def focal(flag: bool) -> bool | None:
         return True if flag else False if in_focus else None
@@ -161,7 +161,7 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
         "source_count": float(magnesium.source_count) if delivered else None,
         "over_limit": taken(magnesium.over_limit),
         "source_taken": taken(bool(settled)),
-        "source_drafted": ordering and any(each.focal for each in products),
+        "source_drafted": ordering and focal(any(each.focal for each in products)),
         "toxicity_source": taken(
             by_vein or any(each.counts or each.kind in ("bowel-prep", "enema") for each in settled)
         ),

@@ -25,6 +25,19 @@ class Policy:
     comfort_care: Condition | None = None
 
 
+DECEASED = "the patient is recorded as dead"
+
+
+def silenced(outcomes: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
+    """The outcomes for a patient who has died: nothing is shown, and nothing is left to be judged."""
+    return {
+        rule: Outcome("suppressed", outcome.indicator, (DECEASED,))
+        if outcome.state in ("fired", "not-judged")
+        else outcome
+        for rule, outcome in outcomes.items()
+    }
+
+
 def arbitrate(
     verdict: Verdict, policy: Policy, world: World, hook: str
 ) -> tuple[tuple[Finding, ...], Mapping[str, Outcome]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cds_rules.derive import Derived, Tables, derive
-from cds_rules.engine.arbitration import Policy, arbitrate
+from cds_rules.engine.arbitration import Policy, arbitrate, silenced
 from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.decisions import Decisions
@@ -61,10 +61,12 @@ class Settled:
 
 
 def settle(rulebook: Rulebook, scenario: Scenario) -> Settled:
-    """Derive, judge and arbitrate."""
+    """Derive, judge and arbitrate; for a patient who has died nothing is said."""
     hook, missing = scenario.hook, scenario.missing
     derived = rulebook.derived(scenario)
     world = World(derived.facts, derived.gaps)
     verdict = rulebook.judge.judge(hook, derived.facts, derived.gaps, missing)
     findings, outcomes = arbitrate(verdict, rulebook.policy, world, hook)
+    if scenario.chart.subject and scenario.chart.subject.deceased:
+        findings, outcomes = (), silenced(outcomes)
     return Settled(derived, world, verdict, findings, outcomes)

@@ -18,6 +18,7 @@ from cds_rules.fhir.patients import without_version
 from cds_rules.fhir.reader import Reader, status_detail, status_reason
 from cds_rules.fhir.wire import Spoken, clipped, many, spoken
 from cds_rules.knowledge.classes import classes
+from cds_rules.knowledge.codes import ATC, RXNORM, system_name
 from cds_rules.vocabulary.chart import Amount, Dosage, Medication, Product, Source, State
 
 GAP = timedelta(days=30)
@@ -35,7 +36,13 @@ RANKS = {
 }
 _ORDERING = frozenset(("order", "original-order", "reflex-order", "filler-order", "instance-order", None))
 _ENDED = frozenset(("stopped", "completed", "cancelled", "ended"))
-_FOR = re.compile(r"\b(?:for|to treat|to prevent)\s+(?!\d)([a-z][a-z /-]{3,60})", re.IGNORECASE)
+_LATELY = timedelta(days=7)
+"""How long a product that was stopped can still matter: the longest look-back of clinical specification 4.1."""
+_UNNAMED = Product((), frozenset())
+"""The product of a record that names none, by no word and no code: it may be any."""
+_WHOLE_SYSTEMS = frozenset((RXNORM, ATC))
+"""Code systems of which the tables hold all that matters here: a bare code that is not in them is none of ours."""
+_FOR = re.compile(r"(?<!not )\b(?:for|to treat|to prevent)\s+(?!\d)([a-z][a-z /-]{3,60})", re.IGNORECASE)
 _NO_WORDS: frozenset[str] = frozenset()
 _MG = {"mg": 1.0, "g": 1000.0, "mcg": 0.001}
 
@@ -100,7 +107,10 @@ def read_request(
     draft: bool,
     selected: bool,
 ) -> None:
-    """Read a MedicationRequest (or MedicationOrder) of the record, or a draft."""
+    """Read a MedicationRequest (or MedicationOrder) of the record, or a draft; one for which no drug is chosen yet is none."""
+    if draft and request.medicationCodeableConcept is None and request.medicationReference is None:
+        reader.skip(reference, "no-code", "no drug is chosen yet", "medication")
+        return
     instructions = many(request.dosageInstruction)
     named = _name(reader, shelf, reference, request, instructions)
     if named is None:
@@ -367,49 +377,66 @@ def _reasons(reader: Reader, shelf: Shelf, order: wire.Ordered) -> frozenset[str
 
 
 def _product(reader: Reader, reference: str, order: wire.Ordered) -> tuple[Spoken, Product | None]:
-    """The product by code, by text, or by the Medication it refers to (contained, delivered, or only its display)."""
+    """The product by code, by text, or by the Medication it refers to (contained, delivered, or only its display).
+
+    Returns:
+        What the record calls it, and the product: None for one that is none of ours, `_UNNAMED` where nobody can tell.
+    """
     terminology = reader.terminology
     pointer = order.medicationReference
     concept = spoken(order.medicationCodeableConcept)
     product = terminology.product(concept.codings, concept.text) if concept.codings or concept.text else None
-    resolved = True
-    if product is None and pointer is not None:
-        found: wire.Medication | None = reader.lookup(pointer.reference, order.contained, "Medication")
-        resolved = found is not None
-        if found is not None:
-            said = spoken(found.code)
-            if said.codings or said.text:
-                concept = said
-                product = terminology.product(concept.codings, concept.text)
-            if product is None:
-                product = _from_ingredients(reader, found)
-        if product is None and pointer.display:
-            shown = Spoken((), pointer.display)
-            concept = concept if concept.label else shown
-            product = terminology.product((), pointer.display)
-        if not concept.label:
-            concept = Spoken((), pointer.display or (product.ingredients[0] if product and product.ingredients else ""))
+    if product is not None or pointer is None:
+        return concept, product or _unknown(
+            reader, reference, concept, "no code, text or reference that names a product"
+        )
+    found: wire.Medication | None = reader.lookup(pointer.reference, order.contained, "Medication")
+    shown = Spoken((), pointer.display or "")
+    if found is not None:
+        said = spoken(found.code)
+        concept = said if said.label else concept
+        product = terminology.product(said.codings, said.text) if said.label else None
+        if product is None:
+            concept, product = _from_ingredients(reader, found, concept)
+    if product is None and shown.text:
+        product = terminology.product((), shown.text)
+    concept = concept if concept.label else shown
     if product is None:
-        if not resolved and not (pointer and pointer.display):
-            reader.skip(reference, "no-code", "the Medication it refers to was not delivered", "medication")
-        elif not concept.codings and not concept.text:
-            reader.skip(reference, "no-code", "no code, text or reference that names a product", "medication")
-        reader.unknown("medication", concept)
+        missing = (
+            "no code, text or ingredient" if found is not None else "the Medication it refers to was not delivered"
+        )
+        product = _unknown(reader, reference, concept, missing)
     return concept, product
 
 
-def _from_ingredients(reader: Reader, medication: wire.Medication) -> Product | None:
-    """The product of a Medication that names only its ingredients: the first of them that is known."""
+def _unknown(reader: Reader, reference: str, concept: Spoken, missing: str) -> Product | None:
+    """What stands for a product nothing is known of: nothing, if its words or a code of a whole system tell that it is not ours."""
+    reader.unknown("medication", concept)
+    if concept.called("") or any(system_name(system) in _WHOLE_SYSTEMS for system, _, _ in concept.codings):
+        return None
+    reader.skip(
+        reference, "no-code", "a code nobody here knows, without a word" if concept.codings else missing, "medication"
+    )
+    return _UNNAMED
+
+
+def _from_ingredients(reader: Reader, medication: wire.Medication, concept: Spoken) -> tuple[Spoken, Product | None]:
+    """The product of a Medication that names its ingredients: the first of them that is known.
+
+    Args:
+        concept: what the Medication itself is called; the name of an ingredient stands in where that is nothing.
+    """
     for ingredient in many(medication.ingredient):
-        concept = spoken(ingredient.itemCodeableConcept)
+        said = spoken(ingredient.itemCodeableConcept)
         strength = ingredient.strength.numerator if ingredient.strength else None
-        text = concept.label
+        text = said.label
         if strength is not None and strength.value is not None and (strength.unit or strength.code):
             text = f"{text} {strength.value:g} {strength.unit or strength.code}"
-        product = reader.terminology.product(concept.codings, text) if text else None
+        concept = concept if concept.label else said
+        product = reader.terminology.product(said.codings, text) if text else None
         if product is not None:
-            return product
-    return None
+            return concept, product
+    return concept, None
 
 
 def _identifiers(identifiers: wire.Identifiers) -> frozenset[str]:
@@ -444,6 +471,7 @@ def settled(reader: Reader, shelf: Shelf) -> tuple[Medication, ...]:
 
     Drafts are never folded into the record: what they replace is for `derive` to say.
     """
+    _lose_unnamed(reader, shelf)
     by_ingredient: dict[tuple[str, ...], list[Record]] = {}
     for record in sorted(shelf.records, key=_order):
         by_ingredient.setdefault(tuple(sorted(record.medication.product.ingredients)), []).append(record)
@@ -470,6 +498,23 @@ def settled(reader: Reader, shelf: Shelf) -> tuple[Medication, ...]:
         ]
         found += _told_once(counted)
     return (*found, *shelf.drafts)
+
+
+def _lose_unnamed(reader: Reader, shelf: Shelf) -> None:
+    """Take away records and drafts that name no product; one that is taken now or was lately leaves the medications open."""
+    for record in shelf.records:
+        medication = record.medication
+        last = medication.stop or record.done
+        if (
+            medication.product is _UNNAMED
+            and record.counts
+            and (medication.state == "active" or (last is not None and reader.at - last <= _LATELY))
+        ):
+            reader.lose("medications", f"the product of a {medication.resource_type}")
+    if any(draft.product is _UNNAMED for draft in shelf.drafts):
+        reader.lose_draft()
+    shelf.records = [record for record in shelf.records if record.medication.product is not _UNNAMED]
+    shelf.drafts = [draft for draft in shelf.drafts if draft.product is not _UNNAMED]
 
 
 def _order(record: Record) -> tuple[float, str]:

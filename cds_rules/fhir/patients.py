@@ -147,7 +147,8 @@ def subject(reader: Reader, owner: Owner) -> Subject | None:
     if chosen is None:
         return None
     patient = chosen.patient
-    deceased: datetime | None = reader.moment(patient.deceasedDateTime)
+    # a death told by its day alone may come later that day: until it is over nobody is silenced
+    deceased: datetime | None = reader.end(patient.deceasedDateTime)
     if deceased is None and patient.deceasedBoolean:
         deceased = reader.at
     if reader.is_future(deceased):

@@ -54,7 +54,7 @@ class Reading:
 
     raw: the bytes of each resource that was read, by the reference its `Source`s carry. drafts: the references that are
     drafts. patient_ids: ids of all Patients delivered, so that a caller can tell that several records came together.
-    lost: part of the record (`vocabulary.facts.DOMAINS`) -> what of it could not be read at all, in words without patient
+    lost: part of the record (`vocabulary.facts.DOMAINS`, `DRAFTS`) -> what of it could not be read at all, in words without patient
     data; nobody knows what it would have said.
     """
 
@@ -108,7 +108,7 @@ def read_chart(
     reader = Reader(terminology, at, zone)
     reader.unread += delivery.unread
     if delivery.lost_drafts:
-        reader.lose(_MEDICATIONS, "a draft")
+        reader.lose_draft("a draft")
     held = _decoded(reader, delivery.entries)
     people = [
         patients.Delivered(each.resource, each.reference, each.full_url)
@@ -158,6 +158,8 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
             reference = f"{kind}/{name}" if isinstance(name, str) and name else f"{kind}#{entry.place}"
             about, lost = _would_be(reader, kind, entry.raw)
             reader.skip(reference, "malformed", str(error), about)
+            if entry.draft and _MEDICATIONS in lost:
+                reader.lose_draft("a draft")
             for domain in lost:
                 reader.lose(domain, _one(kind))
             continue
@@ -166,7 +168,7 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
         for message in left_out:
             reader.skip(reference, "malformed", f"left out of the draft: {message}")
             if "`$.medication" in message:
-                reader.lose(_MEDICATIONS, "the product of a draft")
+                reader.lose_draft()
         entry.reference, entry.resource = reference, resource
         before = held.setdefault(reference, entry)
         if before is not entry and _outranks(reader, entry, before):

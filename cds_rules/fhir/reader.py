@@ -18,6 +18,7 @@ from cds_rules.fhir.wire import Spoken, spoken
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Event, Order, Problem, Result, Symptom, Unread
 from cds_rules.vocabulary.clock import parse_moment
+from cds_rules.vocabulary.facts import DRAFTS
 
 TOLERANCE = timedelta(minutes=5)
 """How far in the future a date may lie before it makes its resource unusable (clinical specification 4.2)."""
@@ -75,8 +76,13 @@ class Reader:
         self.unread.append(Unread(reference, reason, detail, about))
 
     def lose(self, domain: str, what: str) -> None:
-        """Note that something of a part of the record (`vocabulary.facts.DOMAINS`) is there and could not be read at all."""
+        """Note that something of a part of the record (`vocabulary.facts.DOMAINS`, or `DRAFTS`) is there and could not be read at all."""
         self.lost.setdefault(domain, {})[what] = None
+
+    def lose_draft(self, what: str = "the product of a draft") -> None:
+        """Note that a draft could not be read: neither what is ordered now nor all that is taken is known."""
+        self.lose("medications", what)
+        self.lose(DRAFTS, what)
 
     def unknown(self, kind: str, concept: Spoken) -> None:
         """Count a concept nothing is known of."""

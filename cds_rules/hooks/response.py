@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from cds_rules.engine.arbitration import DECEASED
 from cds_rules.evaluate import Evaluation, Knowledge, evaluate
 from cds_rules.hooks.discovery import Service
 from cds_rules.hooks.outcome import Issue, operation_outcome
@@ -145,6 +146,7 @@ def _account(evaluation: Evaluation, deliveries: Sequence[Delivery]) -> dict[str
                 if delivery.state not in (State.DELIVERED, State.EMPTY)
             ],
             "fetched": [delivery.key for delivery in deliveries if delivery.fetched and delivery.page.read],
+            "silenced": DECEASED if any(DECEASED in one.because for one in evaluation.outcomes.values()) else "",
             "at": evaluation.at.isoformat(),
             "matcher": evaluation.matcher,
             "fingerprint": evaluation.fingerprint,

@@ -106,6 +106,22 @@ class Phrases(Generic[P]):
             for each in self.find([mark[0] for mark in marks])
         ]
 
+    def unless_denied(self, text: str) -> list[P]:
+        """What a text names without denying it; unlike `asserted` it takes what is doubted, feared or remembered.
+
+        >>> reasons = Phrases([("constipation", "constipation"), ("leg cramps", "cramps")])
+        >>> reasons.unless_denied("denies constipation; leg cramps"), reasons.unless_denied("no relief of leg cramps")
+        (['cramps'], ['cramps'])
+        """
+        meant: list[P] = []
+        for sentence in _SENTENCE.split(fold(text)):
+            said = words(sentence)
+            for each in self.find(said):
+                before = _DENIALS_BEFORE.find(said[: each.start])
+                if not (before and before[-1].meanings[0]) and not _DENIALS_AFTER.find(said[each.end :]):
+                    meant += (meaning for meaning in each.meanings if meaning not in meant)
+        return meant
+
     def asserted(self, text: str) -> list[P]:
         """What a statement about a patient says, without what it negates, doubts, remembers or says of the family.
 
@@ -123,5 +139,38 @@ class Phrases(Generic[P]):
         return meant
 
 
+_DENIALS_BEFORE = Phrases(
+    [
+        (denial, True)
+        for denial in (
+            "no",
+            "not for",
+            "not due to",
+            "not because of",
+            "denies",
+            "denied",
+            "deny",
+            "denying",
+            "without",
+            "never",
+            "negative for",
+            "ruled out",
+            "rule out",
+            "absence of",
+            "free of",
+            "kein",
+            "keine",
+            "ausschluss",
+        )
+    ]
+    + [
+        (spared, False)
+        for spared in ("no relief", "no improvement", "no response", "no longer relieved", "no help", "no better")
+    ]
+)
+"""Words that deny what follows them, and the longer ones that only seem to."""
+_DENIALS_AFTER = Phrases(
+    [(denial, True) for denial in ("ruled out", "excluded", "denied", "absent", "not present", "negative")]
+)
 _GUARDS_BEFORE = Phrases([(guard, True) for guard in _BEFORE])
 _GUARDS_AFTER = Phrases([(guard, True) for guard in _AFTER])

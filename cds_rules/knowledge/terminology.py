@@ -194,7 +194,7 @@ class Terminology:
         return self._test(tuple(codings), text)
 
     def reasons(self, codings: Sequence[Coding], text: str) -> frozenset[str]:
-        """The `Medication.reasons` words a reason names; {"other"} for a reason that is none of them."""
+        """The `Medication.reasons` words a reason names and does not deny; {"other"} for a reason that is none of them."""
         return self._reason_words(tuple(codings), text)
 
     def event(self, codings: Sequence[Coding], text: str) -> str | None:
@@ -271,12 +271,7 @@ class Terminology:
     def _find_reasons(self, codings: tuple[Coding, ...], text: str) -> frozenset[str]:
         found = set(self._reasons.by_code(codings))
         for said in _said(codings, text):
-            found |= {
-                meaning
-                for each in self._reasons.phrases.find(words(fold(said)))
-                for meaning in each.meanings
-                if meaning
-            }
+            found |= {meaning for meaning in self._reasons.phrases.unless_denied(said) if meaning}
         if found:
             return frozenset(found)
         return frozenset({"other"} if text.strip() or codings else ())

@@ -8,7 +8,7 @@ Rules, in words:
   request's validity). An order that ended at a time nobody wrote down stays as it is: it is never counted as active.
 - A statement, administration, procedure, stay or plan that ended later was still running.
 - A condition that abated later was active. A condition that is inactive without an abatement date stays inactive.
-- A patient who died later was alive.
+- A patient who died later was alive, and so was one for whom an order is just being written.
 - Everything else stands as charted: what was corrected or entered in error since is not brought back.
 """
 
@@ -44,7 +44,8 @@ def as_of(record: Record, at: datetime, order: Item | None = None, drafts: bool 
         since = item.since
         if since is not None and (since > at or (order is not None and since == at and item.kind in _MEDICATIONS)):
             continue
-        raw = item.entry.raw if item.until is None or item.until <= at else as_it_was(item)
+        alive = order is not None and item.kind == "Patient"
+        raw = as_it_was(item) if alive or (item.until is not None and item.until > at) else item.entry.raw
         is_draft = drafts and order is None and item.status == "draft" and item.kind in _ORDERS
         (drafted if is_draft else parts).append((item.entry.url, raw))
     documents = [Document(bundle(parts), f"file:{record.origins[0]}" if record.origins else "file")]
@@ -81,7 +82,7 @@ def _restored(item: Item) -> bytes:
     raw = item.entry.raw
     match item.kind:
         case "Patient":
-            return changed(raw, deceasedDateTime=None)
+            return changed(raw, deceasedDateTime=None, deceasedBoolean=None)
         case "Condition":
             body = content(raw)
             coded = isinstance(body.get("clinicalStatus"), dict)

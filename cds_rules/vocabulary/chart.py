@@ -70,7 +70,10 @@ UNREAD_REASONS: Mapping[str, Said] = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The patient. birth_date may be cut to its year or month: then `birth_date` is its first day."""
+    """The patient. birth_date may be cut to its year or month: then `birth_date` is its first day.
+
+    deceased: when the patient died, None for one who is not known to be dead at the evaluation.
+    """
 
     reference: str
     birth_date: date | None

@@ -23,6 +23,9 @@ _DOMAINS = ("patient", "conditions", "medications", "labs", "vitals", "procedure
 DOMAINS: tuple[str, ...] = _DOMAINS
 """The parts of a record that can be delivered or missing as a whole; prefetch keys feed them."""
 
+DRAFTS = "drafts"
+"""The drafts of an order hook. They come with the call itself: they are never missing, but one of them may be unreadable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

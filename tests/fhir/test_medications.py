@@ -9,6 +9,7 @@ from tests.fhir.builders import (
     AT,
     administration,
     ago,
+    coded,
     condition,
     dispense,
     only,
@@ -427,3 +428,61 @@ def test_thousands_of_orders_for_one_drug_take_no_square_of_steps() -> None:
     many = [request(f"r{place}", status="stopped", days=place % 300) for place in range(3000)]
     many += [administration(f"a{place}", "magnesium oxide", days=place % 300) for place in range(3000)]
     assert len(read(*many).chart.medications) == 3001
+
+
+NAMELESS: dict[str, Any] = {
+    "no Medication delivered": {
+        "medicationCodeableConcept": None,
+        "medicationReference": {"reference": "Medication/x"},
+    },
+    "an empty concept": {"medicationCodeableConcept": {}},
+    "a bare local code": {"medicationCodeableConcept": coded("urn:oid:1.2.3", "4711")},
+    "a Medication that says nothing": {
+        "medicationCodeableConcept": None,
+        "medicationReference": {"reference": "#x"},
+        "contained": [{"resourceType": "Medication", "id": "x"}],
+    },
+}
+
+
+@pytest.mark.parametrize("name", NAMELESS)
+@pytest.mark.parametrize("make", [request, statement, dispense, administration])
+def test_a_medication_that_nobody_can_name_leaves_the_medications_open(make: Any, name: str) -> None:
+    reading = read(make(**NAMELESS[name]))
+    assert not reading.chart.medications
+    assert set(reasons(reading).values()) == {"no-code"}
+    assert reading.lost.keys() == {"medications"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        request(medicationCodeableConcept={"text": "unobtainium"}),
+        request(medicationCodeableConcept=coded("http://www.nlm.nih.gov/research/umls/rxnorm", "1")),
+        request(medicationCodeableConcept=None, medicationReference={"reference": "Medication/x", "display": "unobtainium"}),
+        request(medicationCodeableConcept={}, status="completed"),
+        request(medicationCodeableConcept={}, status="on-hold"),
+        request(medicationCodeableConcept={}, status="entered-in-error"),
+        request(medicationCodeableConcept={}, subject={"reference": "Patient/another"}),
+        dispense(medicationCodeableConcept={}, days=300),
+        administration(medicationCodeableConcept={}, days=30),
+    ],
+)  # fmt: skip
+def test_one_that_is_named_or_over_leaves_nothing_open(body: Any) -> None:
+    assert not read(body).lost
+
+
+def test_a_medication_is_named_by_its_ingredient() -> None:
+    other = {"resourceType": "Medication", "id": "x", "ingredient": [{"itemCodeableConcept": {"text": "unobtainium"}}]}
+    order = request(medicationCodeableConcept=None, medicationReference={"reference": "#x"}, contained=[other])
+    assert not read(order).lost
+
+
+def test_a_draft_that_nobody_can_name_leaves_the_medications_open() -> None:
+    assert read(drafts=[request(medicationCodeableConcept={}, status="draft")]).lost.keys() == {"medications", "drafts"}
+
+
+def test_a_draft_without_a_chosen_drug_is_none_yet() -> None:
+    reading = read(drafts=[request(medicationCodeableConcept=None, status="draft")])
+    assert not reading.lost
+    assert not reading.chart.medications
