@@ -117,6 +117,14 @@ def _is_not(status: str) -> Callable[[Any, Any], bool]:
     return settle
 
 
+def _unknown(condition: wire.Condition, value: wire.CodeableConcept) -> bool:
+    """R5 asks for a clinical status always, and has a word for what is left out elsewhere."""
+    unknown = any(code == "unknown" for _, code, _ in wire.spoken(value).codings)
+    if unknown:
+        condition.clinicalStatus = None
+    return unknown
+
+
 def _concepts(found: Iterable[wire.CodeableReference]) -> list[wire.CodeableConcept]:
     return [one.concept for one in found if one.concept is not None]
 
@@ -250,6 +258,7 @@ DIFFERENCES: Mapping[str, tuple[Difference, ...]] = {
     ),
     "Condition": (
         Difference("clinicalStatus", "STU3", _noted, str),
+        Difference("clinicalStatus", "R5", _unknown, wire.CodeableConcept),
         Difference("verificationStatus", "STU3", _noted, str),
         Difference("assertedDate", "STU3", _to("recordedDate")),
         Difference("abatementBoolean", "STU3", _noted),

@@ -85,6 +85,7 @@ ALIKE: dict[str, tuple[str, Json, Json]] = {
     "administration in STU3": ("STU3", GIVEN, GIVEN | {"notGiven": False}),
     "dispense in R5": ("R5", HANDED_OUT, without(HANDED_OUT, "medicationCodeableConcept", medication={"concept": MAGNESIUM})),
     "dispense in STU3": ("STU3", HANDED_OUT, HANDED_OUT | {"notDone": False}),
+    "condition in R5": ("R5", without(condition(), "clinicalStatus"), condition(clinicalStatus=coded("http://terminology.hl7.org/CodeSystem/condition-clinical", "unknown"))),
     "condition in STU3": ("STU3", condition(), without(condition(), "recordedDate", clinicalStatus="active", verificationStatus="confirmed", assertedDate=ago(40), context={"reference": "Encounter/1"})),
     "observation in STU3": ("STU3", lab(note=[{"text": "Specimen hemolyzed"}]), lab(comment="Specimen hemolyzed", context={"reference": "Encounter/1"})),
     "service in R5": ("R5", SERVICE, SERVICE | {"code": {"concept": coded(LOINC, "19123-9")}}),

@@ -1,4 +1,4 @@
-"""The vignettes of the clinical specification, rendered to FHIR in six coding styles and judged end to end."""
+"""The vignettes of the clinical specification, rendered to FHIR in eight coding styles and judged end to end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vignettes (clinical facts in words) become FHIR R4 as six kinds of record keepers would write them.
+"""Vignettes (clinical facts in words) become FHIR as eight kinds of record keepers would write them, two of them not in R4.
 
 Flows in: one vignette of `vignettes.yaml`, a style, the instant. Flows out: a CDS Hooks request with prefetch, the same
 record as a Bundle, and a list of the facts that the style cannot carry. `ingredient` drives the codes; the vignette's
@@ -18,8 +18,9 @@ from typing import Any
 
 from tests.vignettes import codes
 from tests.vignettes.codes import ATC, ICD10, ICD10CM, LOINC, RXNORM, SNOMED, UCUM, Concept, Product
+from tests.vignettes.versions import WRITTEN, rewritten
 
-STYLES = ("us-core", "synthea", "epic", "text", "international", "messy")
+STYLES = ("us-core", "synthea", "epic", "text", "international", "messy", "r5", "stu3")
 AT = datetime(2026, 6, 15, 14, 30, tzinfo=UTC)
 """The evaluation instant of all vignettes."""
 
@@ -99,6 +100,8 @@ class Writer:
 
     def manner(self) -> str:
         """The style of one statement: messy charts mix the others."""
+        if self.style in WRITTEN:
+            return "us-core"
         return self.chance.choice(("us-core", "epic", "text")) if self.style == "messy" else self.style
 
     # --- codes --------------------------------------------------------------------------------------------------
@@ -392,7 +395,7 @@ class Writer:
                 "end": self.ago(stop),
             }
         may_be_statement = (
-            self.style == "international"
+            self.style in ("international", *WRITTEN)
             and single
             and not draft
             and stop is None
@@ -703,4 +706,7 @@ def render(vignette: Mapping[str, Any], style: str, at: datetime = AT, seed: int
         writer.draft(entry)
     if style == "messy":
         writer.decoys()
-    return Rendered(request(writer, vignette["hook"], person), bundle(writer, person), tuple(writer.lost))
+    asked, whole = request(writer, vignette["hook"], person), bundle(writer, person)
+    if write := WRITTEN.get(style):
+        asked, whole = rewritten(asked, write), rewritten(whole, write)
+    return Rendered(asked, whole, tuple(writer.lost))

@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from fhir.resources import get_fhir_model_class as get_r5_class
 from fhir.resources.R4B import get_fhir_model_class
+from fhir.resources.STU3 import get_fhir_model_class as get_stu3_class
 
 from tests.shared import SHARED, needs_shared
 from tests.vignettes import PATH, read
@@ -27,7 +29,8 @@ def test_vignettes_are_those_of_the_specification() -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_every_resource_is_valid_r4(style: str) -> None:
+def test_every_resource_is_valid_in_its_version(style: str) -> None:
+    model_class = {"r5": get_r5_class, "stu3": get_stu3_class}.get(style, get_fhir_model_class)
     seen = set()
     for vignette in VIGNETTES:
         for body in resources(render(vignette, style)):
@@ -36,7 +39,7 @@ def test_every_resource_is_valid_r4(style: str) -> None:
             )
             if shape not in seen:
                 seen.add(shape)
-                get_fhir_model_class(body["resourceType"]).model_validate(body)
+                model_class(body["resourceType"]).model_validate(body)
 
 
 @pytest.mark.parametrize("style", STYLES)
