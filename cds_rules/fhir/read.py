@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from typing import Any, TypeVar
 
-from cds_rules.fhir import events, medications, orders, patients, problems, results, versions, wire
+from cds_rules.fhir import events, medications, orders, patients, problems, questionnaires, results, versions, wire
 from cds_rules.fhir.bundle import Document, unpack
 from cds_rules.fhir.medications import Shelf
 from cds_rules.fhir.reader import Reader
@@ -327,6 +327,8 @@ def _read_one(
         events.read_care_plan(reader, reference, resource)
     elif kind == "Consent":
         events.read_consent(reader, reference, resource)
+    elif kind == "QuestionnaireResponse":
+        questionnaires.read(reader, reference, resource)
 
 
 def _is_selected(each: Entry, selections: frozenset[str] | None) -> bool:

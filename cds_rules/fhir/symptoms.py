@@ -59,7 +59,7 @@ def read_observed(
         matches = reader.terminology.symptoms(concept.codings, concept.text)
         findings = _findings(reader, concept)
         about = matches[0].key if matches else next(iter(findings), "")
-        stated = _states(part, concept, value)
+        stated = states(part, concept, value)
         if stated is None:
             reader.skip(reference, "no-value", "a coded or true value belongs here", about)
         if not stated:
@@ -72,7 +72,7 @@ def read_observed(
     reader.problems.extend(Problem(key, True, True, source, when, onset) for key in sorted(findings))
 
 
-def _states(part: wire.Valued, concept: Spoken, value: Spoken) -> bool | None:
+def states(part: wire.Valued, concept: Spoken, value: Spoken) -> bool | None:
     """Whether an Observation named after a symptom says that it is there; None when it does not say.
 
     A code that is itself a finding (not a LOINC question) says so without any value.

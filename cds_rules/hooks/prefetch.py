@@ -59,6 +59,8 @@ _DATE = {
     "MedicationStatement": "effective",
     "MedicationAdministration": "effective-time",
     "MedicationDispense": "whenhandedover",
+    "QuestionnaireResponse": "authored",
+    "Encounter": "date",
 }
 """Search parameter of R4 that sorts by time."""
 
@@ -79,6 +81,10 @@ QUERIES: tuple[Query, ...] = (
     Query("vitals", "Observation", "signs of magnesium excess, weight for creatinine clearance", "vitals", codes=("sbp", "hr", "rr", "weight", "height"), also=("http://loinc.org|85354-9",), newest=50),
     Query("findings", "Observation", "cramps and pregnancy charted as observations", "conditions", codes=("pregnancy_status", "muscle-cramp", "muscle-pain", "muscle-weakness", "muscle-twitch", "paresthesia", "tetany"), also=("http://loinc.org|75325-1",), required=False, newest=30),
     Query("procedures", "Procedure", "dialysis, kidney transplant, delivery", "procedures", newest=50),
+    Query("questionnaires", "QuestionnaireResponse", "cramps that the patient reported", "conditions", "status=completed,amended", required=False, newest=20),
+    Query("carePlans", "CarePlan", "comfort care, dialysis programmes", "conditions", "status=active&_count=50", required=False),
+    Query("consents", "Consent", "comfort measures only", "conditions", "status=active&_count=50", required=False),
+    Query("encounters", "Encounter", "delivery", "procedures", "status=finished,in-progress", required=False, newest=20),
     Query("orders", "ServiceRequest", "tests that are already ordered", "orders", "status=active&_count=100"),
 )  # fmt: skip
 

@@ -66,6 +66,18 @@ class SymptomMatch:
     muscle_specific: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a question of a questionnaire asks for, and which answer says yes.
+
+    least: the smallest number that does. answer: the code of the answer that does. Neither: an answer that affirms.
+    """
+
+    match: SymptomMatch
+    answer: str = ""
+    least: float | None = None
+
+
 class ValueSet(Generic[M]):
     """One value set: what its codes mean, and what its phrases mean.
 
@@ -130,6 +142,10 @@ class Terminology:
         self._reasons = ValueSet(tables.get("reasons", ()), _key, str)
         self._events = ValueSet(tables.get("events", ()), _key, str)
         self._routes = ValueSet(tables.get("routes", ()), _key, str)
+        self._questions: dict[tuple[str, str], tuple[Question, ...]] = {}
+        for row in tables.get("questionnaires", ()):
+            asked = (row["questionnaire"], row["item"])
+            self._questions[asked] = (*self._questions.get(asked, ()), _question(row))
         remember = lru_cache(maxsize=_REMEMBERED)
         self._product = remember(self._products.find)
         self._lab = remember(self._find_lab)
@@ -184,6 +200,10 @@ class Terminology:
     def symptoms(self, codings: Sequence[Coding], text: str) -> tuple[SymptomMatch, ...]:
         """Symptoms and signs of 5.4 that a code or, without a usable one, a text names."""
         return self._symptom_matches(tuple(codings), text)
+
+    def questions(self, questionnaire: str, item: str) -> tuple[Question, ...]:
+        """What a site's mapping says of a question, by canonical address (without version) and linkId."""
+        return self._questions.get((questionnaire, item), ())
 
     def body_site(self, codings: Sequence[Coding], text: str) -> tuple[str | None, str | None]:
         """(site, side) words of `Symptom`."""
@@ -312,6 +332,13 @@ def _symptom(row: Row) -> SymptomMatch:
     return SymptomMatch(
         row["key"], row["site"] or None, row["side"] or None, row["timing"] or None, row["muscle_specific"] == "yes"
     )
+
+
+def _question(row: Row) -> Question:
+    match = SymptomMatch(row["key"], row["site"] or None, row["side"] or None, row["timing"] or None)
+    answer = row["answer"].strip()
+    least = answer.removeprefix(">=") if answer.startswith(">=") else ""
+    return Question(match, "" if least else answer, float(least) if least else None)
 
 
 def _said(codings: Sequence[Coding], text: str) -> Iterator[str]:

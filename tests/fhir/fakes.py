@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from cds_rules.knowledge.terminology import Coding, LabMatch, SymptomMatch, Terminology
+from cds_rules.knowledge.terminology import Coding, LabMatch, Question, SymptomMatch, Terminology
 from cds_rules.vocabulary.chart import MagnesiumContent, Product
 
 LABS = {
@@ -36,7 +36,11 @@ PRODUCTS = {
     "magnesium sulfate": Product(("magnesium sulfate",), frozenset({"mg-iv"}), route="iv"),
 }
 PROBLEMS = {"N18.4": "ckd-4", "Z51.5": "comfort-care", "R82.1": "myoglobinuria"}
-SYMPTOMS = {"R25.2": SymptomMatch("muscle-cramp", muscle_specific=True), "M79.1": SymptomMatch("muscle-pain")}
+SYMPTOMS = {
+    "R25.2": SymptomMatch("muscle-cramp", muscle_specific=True),
+    "M79.1": SymptomMatch("muscle-pain"),
+    "66093-6": SymptomMatch("muscle-cramp", site="leg"),
+}
 _NEGATED = re.compile(r"\b(?:no|denies|family)\b", re.IGNORECASE)
 
 
@@ -78,6 +82,11 @@ class FakeTerminology(Terminology):
         if not found and "leg cramps" in text.lower() and not _NEGATED.search(text):
             return (SymptomMatch("muscle-cramp", site="leg"),)
         return found
+
+    def questions(self, questionnaire: str, item: str) -> tuple[Question, ...]:
+        calf = SymptomMatch("muscle-cramp", site="calf", side="left")
+        asked = {"1.1": Question(calf), "1.2": Question(calf, answer="often"), "1.3": Question(calf, least=2)}
+        return (asked[item],) if questionnaire == "http://site.example/cramps" and item in asked else ()
 
     def body_site(self, codings: Sequence[Coding], text: str) -> tuple[str | None, str | None]:
         words = f"{text} {' '.join(display for _, _, display in codings)}".lower()

@@ -577,6 +577,7 @@ KEYS = (
     *("medications", "endedMedications", "statements", "administrations", "dispenses"),
     *("conditions", "endedConditions", "creatinine", "magnesium", "electrolytes", "muscle", "ecg"),
     *("vitals", "findings", "procedures", "orders"),
+    *("questionnaires", "carePlans", "consents", "encounters"),
 )
 """Every key beside `patient`; a client that asks all the service wants sends all of them, empty ones too."""
 
