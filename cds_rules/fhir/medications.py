@@ -16,6 +16,7 @@ from cds_rules.fhir import dosage as dosages
 from cds_rules.fhir import wire
 from cds_rules.fhir.patients import without_version
 from cds_rules.fhir.reader import Reader, status_detail, status_reason
+from cds_rules.fhir.sig import parse_sig
 from cds_rules.fhir.wire import Spoken, clipped, many, spoken
 from cds_rules.knowledge.classes import classes
 from cds_rules.knowledge.codes import ATC, RXNORM, system_name
@@ -43,6 +44,7 @@ _UNNAMED = Product((), frozenset())
 _WHOLE_SYSTEMS = frozenset((RXNORM, ATC))
 """Code systems of which the tables hold all that matters here: a bare code that is not in them is none of ours."""
 _FOR = re.compile(r"(?<!not )\b(?:for|to treat|to prevent)\s+(?!\d)([a-z][a-z /-]{3,60})", re.IGNORECASE)
+_NO_DOSAGE = Dosage()
 _NO_WORDS: frozenset[str] = frozenset()
 _MG = {"mg": 1.0, "g": 1000.0, "mcg": 0.001}
 
@@ -326,6 +328,8 @@ def _name(
     if product is None:
         return None
     dosage = dosages.read(reader, instructions, counted=_is_countable(product))
+    if dosage == _NO_DOSAGE:
+        dosage = _told_by_name(concept)
     terminology = reader.terminology
     route = None
     reasons = _NO_WORDS
@@ -335,8 +339,8 @@ def _name(
             route = terminology.route(said.codings, said.text)
         for wanted in many(instruction.asNeededCodeableConcept):
             reasons |= _certain(reader, spoken(wanted))
-    if route is None and dosage.text:
-        route = terminology.route((), dosage.text)
+    if route is None and (text := dosage.text or (concept.text if dosage != _NO_DOSAGE else "")):
+        route = terminology.route((), text)
     if dosage.text and (match := _FOR.search(dosage.text)):
         reasons |= _certain(reader, Spoken((), match[1]))
     reasons |= _reasons(reader, shelf, order)
@@ -348,6 +352,15 @@ def _name(
         reasons,
         classes(product, route=route, reasons=reasons, dosage=dosage, label=concept.label),
     )
+
+
+def _told_by_name(concept: Spoken) -> Dosage:
+    """Directions that stand in the name of the product ("Milk of Magnesia 30 mL PO BID"), where there are no others.
+
+    A name with a strength alone is no sig: it must say how often.
+    """
+    said = parse_sig(concept.called(""))
+    return replace(said, text="") if said.per_day is not None or said.one_time else _NO_DOSAGE
 
 
 def _is_countable(product: Product) -> bool:

@@ -2,7 +2,8 @@
 
 A small grammar of separate findings: a dose, a frequency, as-needed, once, a rate, a ceiling. Each is looked for by itself;
 two findings of one kind that differ leave that part unknown, and words that announce a change of dose ("then", "taper")
-leave everything but as-needed unknown (clinical specification 9.16). Text flows in, `Dosage` flows out.
+or that it is not to be taken leave everything but as-needed unknown (clinical specification 9.16). Text flows in, `Dosage`
+flows out.
 Floor: fhir.
 """
 
@@ -23,7 +24,7 @@ _SPAN = rf"(?P<low>{_NUMBER})(?:\s*(?:-|–|to|or)\s*(?P<high>{_NUMBER}))?"
 
 _SOLID = (
     r"tab(?:let)?s?|tabs?\.|tbl|cap(?:sule)?s?|caplets?|gelcaps?|softgels?|pills?|lozenges?|gumm(?:y|ies)|chew(?:able)?s?|packets?|sachets?"
-    r"|supp(?:ository|ositories)?|dose\(s\)|puffs?|tablette[n]?|tabl?\.?|kapseln?|comprim[ie](?:dos?|és?)|stück"
+    r"|supp(?:ository|ositories)?|pkts?|loz|dose\(s\)|puffs?|tablette[n]?|tabl?\.?|kapseln?|comprim[ie](?:dos?|és?)|stück"
 )
 UNITS: dict[str, tuple[str, float]] = {
     "mg": ("mg", 1), "milligram": ("mg", 1), "milligrams": ("mg", 1), "g": ("g", 1), "gm": ("g", 1), "gms": ("g", 1), "gram": ("g", 1),
@@ -38,11 +39,12 @@ _MEASURES = "|".join(sorted((word for word in UNITS if word != "l"), key=len, re
 
 _SOLID_DOSE = re.compile(rf"(?<![\d.,/]){_SPAN}\s*(?:\((?P<again>\d+)\)\s*)?(?:{_SOLID})(?![a-z])(?!\s*(?:per|/)\s*\d)")
 _MEASURED_DOSE = re.compile(
-    rf"(?<![\d.,/a-z]){_SPAN}\s*(?P<unit>{_MEASURES})(?![a-z/])(?!\s*(?:/|per)\s*(?:\d|ml|tab|cap|kg|h|min|day))(?!-)"
+    rf"(?<![\d.,/a-z]){_SPAN}\s*(?P<unit>{_MEASURES})(?![a-z/])"
+    r"(?!\s*(?:/|per|je|pro)\s*(?:\d|ml|tab|cap|kg|h|min|day|m2|m²|m\^|quadrat|square))(?!-)"
 )
 _BARE_DOSE = re.compile(
     rf"\b(?:take|give|chew|swallow|dissolve|use)\s+{_SPAN}(?=\s+(?:by\s+mouth|po|p\.o\.?|orally|every|each|once|twice|daily|at|in|with|b\.?i\.?d|t\.?i\.?d|q)\b)"
-    rf"|^{_SPAN.replace('low', 'low2').replace('high', 'high2')}\s+(?:po|p\.o\.?|by\s+mouth|orally)\b"
+    rf"|^{_SPAN.replace('low', 'low2').replace('high', 'high2')}\s+(?:po|p\.o\.?|by\s+mouth|orally|daily|b\.?i\.?d|t\.?i\.?d|q\.?i\.?d|q\.?d|q\.?h\.?s|q\.?[ap]\.?m|q\d{{1,2}}h)\b"
 )
 _RATE = re.compile(
     rf"(?<![\d.,/]){_SPAN}\s*(?P<unit>mg|g|gm|grams?|mcg|ml|meq|mmol)\s*(?:/|per\s+|an\s+)\s*(?P<per>h|hr|hrs|hour|min|minute)\b"
@@ -55,12 +57,24 @@ _PRN = re.compile(
     r"\b(?:prn|p\.r\.n\.?|(?:as|when|if|only)\s+(?:needed|required|necessary)|bei bedarf|si besoin)(?![a-z])"
 )
 _ONCE = re.compile(
-    r"\b(?:one[- ]time|once\s+only|single\s+dose|one\s+dose|stat|now|x\s*1(?:\s+dose)?|once)\b(?!\s*(?:/|,?\s*(?:a|per|each|every|in\s+a|q)\s*(?:24|day|week|month|morning|evening|night)|daily|weekly|monthly|nightly|every|at\s+bed|in\s+the|before\s+bed))"
+    r"\b(?<!at )(?:one[- ]time|once\s+only|single\s+dose|one\s+dose|stat|now|x\s*1(?:\s+dose)?|once)\b(?!\s*(?:/|,?\s*(?:a|per|each|every|in\s+a|q)\s*(?:24|day|week|month|morning|evening|night)|daily|weekly|monthly|nightly|every|at\s+bed|in\s+the|before\s+bed))"
 )
 _CHANGE = re.compile(
-    r"\b(?:then|taper\w*|titrat\w*|alternat\w*|increas\w*|decreas\w*|reduc\w*|wean\w*|sliding|except|followed\s+by|loading|on\s+day|on\s+(?:mon|tue|wed|thu|fri|sat|sun)|day\s+\d|days?\s+\d+\s*-\s*\d+|depending|adjust\w*|per\s+protocol|as\s+directed|mornings?\s+and\s+\d)\b"
+    r"\b(?:then|dann|danach|anschlie(?:ß|ss)end|taper\w*|titrat\w*|alternat\w*|increas\w*|decreas\w*|reduc\w*|wean\w*|sliding|except|followed\s+by|loading|on\s+day|on\s+(?:mon|tue|wed|thu|fri|sat|sun)|day\s+\d|days?\s+\d+\s*-\s*\d+|depending|adjust\w*|per\s+protocol|(?<!\d )(?:(?:or|unless)\s+(?:otherwise\s+)?)(?:as\s+)?directed|mornings?\s+and\s+\d)\b"
 )
-_INFUSED_OVER = re.compile(r"\bover\s+\d")
+_NOT_TAKEN = re.compile(
+    r"\bhold\b(?!\s+(?:for|if|when|under|in\s+(?:the\s+)?mouth|parameters))|\bon\s+hold\b"
+    r"|\bdo\s+not\s+(?:take|give|use)\b(?!\s+(?:more|over|with|within|if|on\s+an|at\s+the\s+same|before|after|together|any\s+other|other|additional|longer))"
+    r"|\b(?:not\s+taking|discontinue\w*|stop(?:ped)?\s+taking|stop(?:ped)?\s*$|suspend\w*|paus(?:e|ed|iert)|nicht\s+(?:mehr\s+)?(?:ein)?nehmen)\b"
+)
+"""Words by which a sig takes back the order it stands in; "hold for pulse below 60" does not."""
+_DISPENSED = re.compile(
+    rf"\bdisp(?:ense)?\b\W{{0,3}}\d.*$|\b\d+\s+refill.*$|\(=?\s*{_NUMBER}\s*(?:{_MEASURES})(?:\s+total)?\s*\)"
+)
+"""What is handed out, and the same amount once more in parentheses: no dose of its own."""
+_AND_A_HALF = re.compile(r"\b(one|two|three|four|\d{1,2})\s+and\s+(?:a|one|1)[\s-]?(?:half|/2)\b")
+_HALF_A = re.compile(r"\b(?:one[\s-])?half\s+(?:of\s+)?(?:an?|one)\b|\bone[\s-]half\b")
+_EYE = re.compile(r"\b(?:gtts?|drops?|eyes?)\b")
 _SCHEME = re.compile(r"(?<![\d/.-])(\d|½)\s?-\s?(\d|½)\s?-\s?(\d|½)(?:\s?-\s?(\d|½))?(?![\d/.-])")
 
 _DAY = r"(?:\s*(?:a|per|each|every|/)?\s*(?:day|d)\b|\s*daily)"
@@ -85,11 +99,20 @@ _EXACT = (
 )
 _TIMES_A_DAY = re.compile(rf"\b{_COUNT}\s*(?:x|times?|doses?)?\s*(?:-\s*(?P<m>\d)\s*(?:x|times)\s*)?(?:{_DAY})")
 _TIMES_A_WEEK = re.compile(rf"\b{_COUNT}\s*(?:x|times?)?\s*(?:(?:a|per|each|every|/)\s*week\b|weekly)")
+_HOURS = r"\d{1,2}|two|three|four|six|eight|twelve"
 _EVERY_HOURS = re.compile(
-    r"\b(?:q|every)\s*\.?\s*(?P<low>\d{1,2}|two|three|four|six|eight|twelve)(?:\s*(?:-|to)\s*(?P<high>\d{1,2}))?\s*-?\s*(?:h|hr|hrs|hours?)(?![a-z])"
+    rf"\b(?:q|every|alle)\s*\.?\s*(?P<low>{_HOURS})(?:\s*(?:-|–|to|or)\s*(?:{_HOURS}))?\s*-?\s*(?:h|hr|hrs|hours?|stunden)(?![a-z])"
+)
+_DAYS_OF_THE_WEEK = re.compile(r"\bm-?w-?f\b")
+_GERMAN_TIMES = re.compile(
+    r"(?<![\d.,])(?:\d\s*(?:-|–|bis)\s*)?(?P<n>\d)\s*(?:x|×|mal)\s*(?:(?:/|pro|am)\s*tag|tägl(?:ich|\.)?|taegl(?:ich|\.)?)"
 )
 _DOSES = re.compile(rf"\b{_COUNT}\s+doses\b")
 _EVERY_DAYS = re.compile(r"\bevery\s+(?P<n>\d{1,2})\s+(?P<unit>days|weeks|months)\b")
+_MOST_DOSES = re.compile(
+    rf"\b(?:max(?:imum|\.)?(?:\s+of)?|(?:no|not)\s+more\s+than|up\s+to)\s*:?\s*{_COUNT}\s*(?P<doses>doses?|times?|x)?\s*(?:in|per|/|a|every|each)\s*(?:24\s*(?:h|hr|hrs|hours)|day|d)\b"
+)
+_PART = re.compile(r"\s*(?:,|;|&|\+|\band\b)\s*")
 _DAILY = re.compile(
     r"\b(?:daily|q\.?d\.?|every\s+day|each\s+day|(?:per|a)\s+day|q24h|o\.?d\.?|täglich|once\s+daily|qday)(?![a-z])"
 )
@@ -124,20 +147,56 @@ def parse_sig(text: str) -> Dosage:
     """
     sig = _THOUSANDS.sub("", " ".join(text.lower().split()))
     prn = _PRN.search(sig) is not None
-    if not sig or len(sig) > _LONGEST or _CHANGE.search(sig):
+    if not sig or len(sig) > _LONGEST or _CHANGE.search(sig) or _NOT_TAKEN.search(sig):
         return Dosage(prn=prn, text=text)
+    sig = _HALF_A.sub("half", _AND_A_HALF.sub(_and_a_half, sig))
+    sig = _DISPENSED.sub(" ", sig)
     maximum = _maximum(sig)
-    body = _MAXIMUM.sub(" ", sig)
+    body, most = _MOST_DOSES.subn(" ", _MAXIMUM.sub(" ", sig))
     rate = _rate(body)
     body = _RATE.sub(" ", body)
     dose = _dose(body)
     per_day = _per_day(body)
+    if parts := _parts(body):
+        dose = Amount(sum(one.value for one in parts) / len(parts), parts[0].unit) if _alike(parts) else None
+        per_day = float(len(parts))
+    if most == 1 and maximum is None and dose is not None:
+        maximum = _most_doses(sig, dose)
     if per_day is None and (scheme := _SCHEME.search(body)) is not None:
         dose, per_day = _from_scheme(scheme, dose)
     one_time = per_day is None and not prn and _ONCE.search(body) is not None
     if one_time and (count := _DOSES.search(body)) is not None:
         per_day = _count(count["n"])
     return Dosage(dose, per_day, prn, one_time, rate, maximum, text)
+
+
+def _and_a_half(match: re.Match[str]) -> str:
+    return str((_value(match[1]) or 0.0) + 0.5)
+
+
+def _parts(sig: str) -> list[Amount]:
+    """The doses of a day told in parts ("1 tab in the morning and 2 at bedtime"), none where it is not told so.
+
+    Every part has a dose of its own and one moment of the day; anything else is not certain.
+    """
+    parts = [part for part in _PART.split(sig) if part.strip()]
+    doses = [dose for part in parts if (dose := _dose(part)) is not None]
+    moments = [[place for place, moment in enumerate(_MOMENTS) if moment.search(part)] for part in parts]
+    told = len(parts) > 1 and len(doses) == len(parts) and all(len(each) == 1 for each in moments)
+    return doses if told and len({each[0] for each in moments}) == len(parts) else []
+
+
+def _alike(doses: list[Amount]) -> bool:
+    return len({dose.unit for dose in doses}) == 1
+
+
+def _most_doses(sig: str, dose: Amount) -> Amount | None:
+    """A ceiling told as a number of doses; "max 4/day" says doses only where a dose is no count of tablets, or is one tablet."""
+    match = _MOST_DOSES.search(sig)
+    number = _count(match["n"]) if match else None
+    if match is None or not number or (not match["doses"] and dose.unit == "unit" and dose.value != 1):
+        return None
+    return Amount(number * dose.value, dose.unit)
 
 
 def _value(text: str | None) -> float | None:
@@ -207,10 +266,14 @@ def _per_day(sig: str) -> float | None:
         if (count := _count(match["n"])) is not None
     }
     found |= counted
+    for match in _GERMAN_TIMES.finditer(sig):
+        found.add(float(match["n"]))
+    if _DAYS_OF_THE_WEEK.search(sig):
+        found.add(3 / 7)
     moments = float(sum(pattern.search(sig) is not None for pattern in _MOMENTS))
     if not found and moments:
         found.add(moments)
-    if not found and _DAILY.search(sig):
+    if not found and (daily := _DAILY.search(sig)) is not None and not (daily[0] == "od" and _EYE.search(sig)):
         found.add(1.0)
     if len(found) != 1:
         return None

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cds_rules.vocabulary.chart import Amount, Dosage
 from tests.fhir.builders import (
     AT,
     administration,
@@ -486,3 +487,18 @@ def test_a_draft_without_a_chosen_drug_is_none_yet() -> None:
     reading = read(drafts=[request(medicationCodeableConcept=None, status="draft")])
     assert not reading.lost
     assert not reading.chart.medications
+
+
+def test_directions_may_stand_in_the_name() -> None:
+    order = request(drug="Magnesium oxide 400 mg PO BID", dosageInstruction=None)
+    medication = only(read(order).chart.medications)
+    assert (medication.dosage.dose, medication.dosage.per_day, medication.route) == (Amount(400, "mg"), 2, "oral")
+    drafted = only(read(drafts=[order | {"status": "draft"}]).chart.medications)
+    assert drafted.dosage.per_day == 2
+
+
+def test_a_strength_in_the_name_is_no_dose_and_real_directions_stand() -> None:
+    bare = only(read(request(drug="Magnesium oxide 400 mg", dosageInstruction=None)).chart.medications)
+    assert bare.dosage == Dosage()
+    told = request(drug="Magnesium oxide 400 mg PO BID", sig={"text": "1 tablet daily"})
+    assert only(read(told).chart.medications).dosage.per_day == 1

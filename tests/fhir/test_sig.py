@@ -45,6 +45,24 @@ from cds_rules.vocabulary.chart import Amount
         ("1-0-1", 1, "unit", 2),
         ("1-0-2-1 Tabletten", 4 / 3, "unit", 3),
         ("10 mg PO", 10, "mg", None),
+        ("1 bid", 1, "unit", 2),
+        ("1 q6h prn pain", 1, "unit", 4),
+        ("Take one tablet daily as directed", 1, "unit", 1),
+        ("Take half a tablet by mouth every morning.", 0.5, "unit", 1),
+        ("one and a half tablets daily", 1.5, "unit", 1),
+        ("1 and 1/2 tabs daily", 1.5, "unit", 1),
+        ("one to two tablets every four to six hours", 2, "unit", 6),
+        ("Amoxicillin 500mg 3x täglich", 500, "mg", 3),
+        ("2mal tägl. 5ml", 5, "mL", 2),
+        ("1 Tablette alle 8 Stunden", 1, "unit", 3),
+        ("240 mg, Oral, DAILY, Disp-90 tablet, R-0", 240, "mg", 1),
+        ("100mg (4ml) three times daily", 100, "mg", 3),
+        ("1 tab qam and 2 tabs qhs", 1.5, "unit", 2),
+        ("200 mg in the morning, 400 mg at bedtime", 300, "mg", 2),
+        ("1 tablet MWF", 1, "unit", 3 / 7),
+        ("1 tablet daily, hold for pulse below 60", 1, "unit", 1),
+        ("1 tablet bid, do not take with milk", 1, "unit", 2),
+        ("30 mL PO twice daily with meals", 30, "mL", 2),
         ("4 gm IV", 4, "g", None),
     ],
 )
@@ -66,12 +84,18 @@ def test_what_is_certain_is_read(text: str, value: float, unit: str, per_day: fl
         "1 tablet daily for 3 days then 2 tablets daily",
         "taper as directed",
         "titrate 200 mg bid to effect",
-        "1 tab am and 2 tabs pm",
         "1 tablet bid on Monday, 2 tablets daily on other days",
         "increase to 2 tablets daily after a week",
         "per sliding scale",
         "use as directed",
-        "200 mg in the morning, 400 mg at bedtime",
+        "200 mg in the morning, 2 tablets at bedtime",
+        "1 tab in the morning and 2 tabs twice daily",
+        "HOLD magnesium oxide 400 mg bid until seen",
+        "do not take this medication: 1 tab bid",
+        "discontinued. 1 tablet daily",
+        "1 Tablette morgens, dann 2 Tabletten abends",
+        "1 tablet daily or as directed",
+        "50 mg je Quadratmeter",
     ],
 )
 def test_what_is_not_certain_is_left_open(text: str) -> None:
@@ -121,6 +145,25 @@ def test_rates_and_ceilings_are_not_doses() -> None:
     limited = parse_sig("1 tab q4h prn, max 8 tabs per day")
     assert (limited.dose, limited.maximum_per_day) == (Amount(1, "unit"), Amount(8, "unit"))
     assert parse_sig("400 mg daily, not to exceed 800 mg/day").maximum_per_day == Amount(800, "mg")
+
+
+@pytest.mark.parametrize(
+    ("text", "maximum"),
+    [
+        ("1 tab q6h prn max 4/day", Amount(4, "unit")),
+        ("30 mL q6h prn, max 3/day", Amount(90, "mL")),
+        ("2 tabs q6h prn, no more than 3 doses per day", Amount(6, "unit")),
+        ("2 tabs q6h prn max 4/day", None),
+    ],
+)
+def test_a_ceiling_may_be_a_number_of_doses(text: str, maximum: Amount | None) -> None:
+    assert parse_sig(text).maximum_per_day == maximum
+    assert parse_sig(text).per_day == 4
+
+
+def test_od_is_once_daily_but_not_in_the_right_eye() -> None:
+    assert parse_sig("1 tab od").per_day == 1
+    assert parse_sig("1 gtt OD").per_day is None
 
 
 @pytest.mark.parametrize(
