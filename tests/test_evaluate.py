@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
-from cds_rules.hooks.response import respond
+from cds_rules.hooks.discovery import service_for
+from cds_rules.hooks.response import answer
 from tests.fhir.builders import AT, Json, bundle, coded, condition, document, lab, patient, request
+from tests.hooks.build import PATIENT, body, everything, magnesium, searchset
 
 
 def judged(knowledge: Knowledge, *resources: Json, drafts: Any = None, **over: Any) -> Evaluation:
@@ -89,9 +91,12 @@ def test_the_dead_get_no_card_and_the_reason_is_told(knowledge: Knowledge, death
     assert not evaluation.cards
     assert not evaluation.not_judged
     assert evaluation.outcomes["mg-oral-severe-ckd"].because == ("the patient is recorded as dead",)
-    status, told = respond(evaluation, "", (), source="")
-    assert status == 200
-    assert told["extension"]["dev.cds-rules.evaluation"]["silenced"] == "the patient is recorded as dead"
+    service = service_for("patient-view")
+    assert service is not None
+    asked = body(prefetch=everything(patient=PATIENT | death, magnesium=searchset(magnesium())))
+    given = answer(knowledge, service, asked, at=AT)
+    assert given.status == 200
+    assert given.body["extension"]["dev.cds-rules.evaluation"]["silenced"] == "the patient is recorded as dead"
 
 
 def test_who_dies_today_or_later_is_alive(knowledge: Knowledge) -> None:
