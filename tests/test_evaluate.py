@@ -93,7 +93,9 @@ def test_the_dead_get_no_card_and_the_reason_is_told(knowledge: Knowledge, death
     assert evaluation.outcomes["mg-oral-severe-ckd"].because == ("the patient is recorded as dead",)
     service = service_for("patient-view")
     assert service is not None
-    asked = body(prefetch=everything(patient=PATIENT | death, magnesium=searchset(magnesium())))
+    asked = body(
+        prefetch=everything(patient=PATIENT | death, magnesium=searchset(magnesium(when="2026-02-28T12:00:00Z")))
+    )
     given = answer(knowledge, service, asked, at=AT)
     assert given.status == 200
     assert given.body["extension"]["dev.cds-rules.evaluation"]["silenced"] == "the patient is recorded as dead"

@@ -289,7 +289,7 @@ def test_an_order_whose_medication_cannot_be_read_is_not_known(serve: Any, serve
     server.resources = [PATIENT, elsewhere()]
     answer = post(serve(), server)
     assert answer.status_code == 412
-    assert "the Medication an order refers to could not be read" in answer.text
+    assert "the product of a MedicationRequest could not be read" in answer.text
 
 
 def test_a_reference_with_a_name_is_read_by_its_name(serve: Any, server: FhirServer) -> None:
