@@ -32,9 +32,6 @@ from cds_rules.vocabulary.chart import Chart, Unread
 from cds_rules.vocabulary.facts import VITALS
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
-SUPPLEMENT_KEPT_MG = 350.0
-"""Elemental magnesium a day that a revised draft may leave (clinical specification 2.9)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -244,7 +241,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         views=views(derived, knowledge.parameters) if findings else {},
         raw=reading.raw,
         focal=derived.focal,
-        magnesium_excess_mg=derived.magnesium.total_mg - SUPPLEMENT_KEPT_MG,
+        magnesium_mg=derived.magnesium.total_mg,
         undelivered=_by_reason(missing),
         language=language,
     )

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from cds_rules.cards.suggestions import offers
+from cds_rules.cards.suggestions import excluding, offers
 from cds_rules.cards.texts import Ready, Texts, escaped
 from cds_rules.engine.judging import Finding, Outcome
 from cds_rules.engine.reference import World
@@ -39,8 +39,8 @@ _QUIET = frozenset({"duplicate", "other-patient", "unknown-type"})
 class Scene:
     """What cards are written from: one evaluation's chart, views and world.
 
-    views: what templates read. focal: medications in focus. magnesium_excess_mg: by how much the drafts pass the
-    supplement limit of clinical specification 2.9. undelivered: why a part of
+    views: what templates read. focal: medications in focus. magnesium_mg: elemental magnesium a day of all oral
+    products together. undelivered: why a part of
     the record was not wholly delivered -> which, in a clinician's words.
     """
 
@@ -52,7 +52,7 @@ class Scene:
     views: Mapping[str, Any]
     raw: Mapping[str, bytes]
     focal: Sequence[Medication]
-    magnesium_excess_mg: float
+    magnesium_mg: float
     undelivered: Mapping[str, Said]
     language: Language
 
@@ -78,7 +78,8 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
         pack.tables.get("orders", ()),
         patient,
         scene.focal,
-        scene.magnesium_excess_mg,
+        scene.magnesium_mg,
+        pack.tables.get("rxnorm_products", ()),
         say,
     )
     identity = f"{scene.hook_instance}|{scene.at.isoformat()}|{pack.name}|{rule.id}"
@@ -135,7 +136,7 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
         },
     }
     if suggestions:
-        card |= {"suggestions": suggestions, "selectionBehavior": "any"}
+        card |= {"suggestions": suggestions, "selectionBehavior": "at-most-one" if excluding(suggestions) else "any"}
     return {key: value for key, value in card.items() if value not in ("", [], {})}
 
 

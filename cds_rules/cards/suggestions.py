@@ -8,21 +8,22 @@ Floor: cards.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from cds_rules.cards.revisions import Limit, lower_dose, lower_times
 from cds_rules.engine.judging import Finding
 from cds_rules.engine.reference import YES, World, truth
 from cds_rules.fhir.validation import is_valid
 from cds_rules.knowledge.pack import Rows
-from cds_rules.knowledge.rules import ANY_CITED, Suggestion
+from cds_rules.knowledge.rules import ANY_CITED, CAP, Suggestion
 from cds_rules.vocabulary.chart import Chart, Medication
 from cds_rules.vocabulary.wording import Said, said
 
 MOST = 4
+Revised = tuple[dict[str, Any], Said]
 _WORDS = {
     "magnesium": said("serum magnesium"),
     "bmp": said("basic metabolic panel"),
@@ -54,7 +55,8 @@ def offers(
     orders: Rows,
     patient: str,
     focal: Iterable[Medication],
-    excess_mg: float,
+    total_mg: float,
+    products: Rows,
     say: Callable[[str], str] = str,
 ) -> Offers:
     """Build what a finding offers on this chart.
@@ -64,7 +66,8 @@ def offers(
         orders: the pack's table of tests.
         patient: reference of the patient, "" when there is none: then no order is offered.
         focal: medications in focus of the hook.
-        excess_mg: elemental magnesium in mg a day by which the total exceeds what a revised draft must keep (clinical specification 2.9).
+        total_mg: elemental magnesium in mg a day of all oral products together.
+        products: the pack's table of products with their strengths.
     """
     found = Offers(say)
     in_focus = tuple(focal)
@@ -79,7 +82,11 @@ def offers(
                 ANY_CITED in wanted.classes and medication.source.reference in finding.references
             )
             if meant and len(found.suggestions) < MOST:
-                _change(found, wanted, medication, finding, raw, excess_mg)
+                revised = (
+                    _revised(finding, medication, world, raw, total_mg, products) if wanted.offer == "revise" else None
+                )
+                _change(found, wanted, medication, finding, raw, revised)
+    found.suggestions = _without_clashes(found.suggestions)
     recommended = False
     for suggestion in found.suggestions:
         if suggestion.get("isRecommended") and recommended:
@@ -140,10 +147,10 @@ def _change(
     medication: Medication,
     finding: Finding,
     raw: Mapping[str, bytes],
-    excess_mg: float,
+    revised: Revised | None,
 ) -> None:
     name, reference = medication.label[:60], f"{medication.resource_type}/{medication.resource_id}"
-    if not medication.resource_id:
+    if not medication.resource_id or (wanted.ingredient and medication.product.ingredients != (wanted.ingredient,)):
         return
     if medication.state == "draft" and wanted.offer in ("stop", "delete"):
         description = found.say(said("Delete the draft order for {medication}", medication=name))
@@ -154,11 +161,87 @@ def _change(
         update = _resource(raw.get(medication.source.reference))
         update |= {"status": "stopped", "statusReason": {"text": f"{finding.rule.id}: {finding.rule.title}"}}
         _update(found, update, said("Stop {medication}", medication=name), wanted.recommended)
-    elif medication.state == "draft" and wanted.offer == "revise":
-        update = _resource(raw.get(medication.source.reference))
-        if words := _lowered(update, medication, excess_mg):
-            label = said("Lower {medication} to {dosage}", medication=name, dosage=words)
-            _update(found, update, label, wanted.recommended)
+    elif wanted.offer == "revise" and revised is not None:
+        resource, words = revised
+        label = said("Lower {medication} to {dosage}", medication=name, dosage=words)
+        _update(found, resource, label, wanted.recommended)
+
+
+def _revised(
+    finding: Finding,
+    medication: Medication,
+    world: World,
+    raw: Mapping[str, bytes],
+    total_mg: float,
+    products: Rows,
+) -> Revised | None:
+    """The draft at a dose that keeps to every limit which this finding and those it took in set for it."""
+    body = raw.get(medication.source.reference)
+    if medication.state != "draft" or medication.resource_type != "MedicationRequest" or body is None:
+        return None
+    limits = [
+        limit
+        for each in (finding, *_taken_in(finding))
+        for wanted in each.rule.suggestions
+        if wanted.offer == "revise"
+        and medication.classes & wanted.classes
+        and wanted.ingredient in ("", *medication.product.ingredients)
+        and truth(wanted.when, world) is YES
+        and (limit := _limit(wanted, medication, world)) is not None
+    ]
+    if not limits:
+        return None
+    strictest = min(limits, key=lambda limit: (limit.mg, not limit.below))
+    if medication.product.magnesium is not None:
+        return lower_times(body, medication, total_mg - strictest.mg)
+    return lower_dose(body, medication, strictest, products)
+
+
+def _taken_in(finding: Finding) -> Iterable[Finding]:
+    for each in finding.also:
+        yield each
+        yield from _taken_in(each)
+
+
+def _limit(wanted: Suggestion, medication: Medication, world: World) -> Limit | None:
+    if wanted.below is not None:
+        return Limit(wanted.below, below=True)
+    if wanted.at_most != CAP:
+        return None if wanted.at_most is None else Limit(float(wanted.at_most))
+    caps = [
+        float(cap)
+        for each in world.facts.get("interaction", ())
+        if each.fields["effect"] == "cap"
+        and medication.source in each.sources
+        and isinstance(cap := each.fields["cap_mg"], int | float)
+    ]
+    return Limit(min(caps)) if caps else None
+
+
+def excluding(suggestions: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether of several suggestions only one can be taken, since all change the same resource."""
+    changed = {_changed(action) for each in suggestions for action in each["actions"]}
+    return len(suggestions) > 1 and len(changed) == 1 and None not in changed
+
+
+def _changed(action: Mapping[str, Any]) -> str | None:
+    """The resource an action changes; None when it creates one."""
+    if action["type"] == "create":
+        return None
+    return action.get("resourceId") or f"{action['resource']['resourceType']}/{action['resource']['id']}"
+
+
+def _without_clashes(suggestions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Suggestions of which any may be taken: a resource that two would change is left to the first of them."""
+    if excluding(suggestions):
+        return suggestions
+    kept, taken = [], set[str]()
+    for each in suggestions:
+        changes = {changed for action in each["actions"] if (changed := _changed(action)) is not None}
+        if taken.isdisjoint(changes):
+            kept.append(each)
+            taken |= changes
+    return kept
 
 
 def _resource(body: bytes | None) -> dict[str, Any]:
@@ -175,28 +258,3 @@ def _update(found: Offers, resource: dict[str, Any], said_label: Said, recommend
 
 def _suggestion(label: str, actions: Sequence[Mapping[str, Any]], recommended: bool) -> dict[str, Any]:
     return {"label": label[:80], **({"isRecommended": True} if recommended else {}), "actions": list(actions)}
-
-
-def _lowered(resource: dict[str, Any], medication: Medication, excess_mg: float) -> Said | None:
-    """Lower the times a day of a draft until `excess_mg` of magnesium a day is gone; None when that cannot be done safely.
-
-    Only a whole number of a whole dose is offered, and only where the draft says its times a day in the usual form.
-    """
-    content, dose, per_day = medication.product.magnesium, medication.dosage.dose, medication.dosage.per_day
-    if content is None or content.elemental_mg is None or dose is None or dose.unit != content.per or not per_day:
-        return None
-    try:
-        (instruction,) = resource["dosageInstruction"]
-        repeat = instruction["timing"]["repeat"]
-        usual = repeat["period"] == 1 and repeat["periodUnit"] == "d" and repeat["frequency"] == per_day
-    except (KeyError, TypeError, ValueError):
-        return None
-    times = math.floor(per_day - excess_mg / (content.elemental_mg * dose.value) + 1e-9)
-    if not usual or not 1 <= times < per_day:
-        return None
-    repeat["frequency"] = times
-    instruction["timing"].pop("code", None)
-    instruction.pop("text", None)
-    words = said("once a day") if times == 1 else said("{count} times a day", count=times)
-    instruction["text"] = str(words)
-    return words

@@ -117,6 +117,14 @@ def _orphan_numbers(pack: Pack, rule: Rule) -> Iterator[Mistake]:
                             place,
                             f"no evidence entry names the number {number:g} ({pattern.kind}.{test.field}). Add it to `numbers` of the entry that supports it, or make it a parameter.",
                         )
+    for place, suggestion in enumerate(rule.suggestions):
+        for number in (suggestion.at_most, suggestion.below):
+            if isinstance(number, float):
+                used.add(number)
+                if number not in known:
+                    yield Mistake(
+                        path, f"suggestions[{place}]", f"no evidence entry names the number {number:g}. Add it."
+                    )
     for place, evidence in enumerate(rule.evidence):
         for number in evidence.numbers:
             if number not in used:

@@ -21,6 +21,7 @@ from cds_rules.knowledge.languages import Translation, card_text, read_translati
 from cds_rules.knowledge.rules import (
     ALWAYS,
     ANY_CITED,
+    CAP,
     INDICATORS,
     Condition,
     Evidence,
@@ -389,6 +390,7 @@ RULE_KEYS = (
     "overrides",
     "evidence",
 )
+SUGGESTION_OPTIONAL = ("recommended", "when", "classes", "urgent", "ingredient", "at_most", "below")
 RULE_OPTIONAL = ("ages", "unless", "suggestions", "links")
 
 
@@ -485,7 +487,7 @@ def _hooks(reader: Reader, body: Mapping[str, Any]) -> frozenset[str]:
 def _suggestion(
     reader: Reader, value: object, where: str, parameters: Mapping[str, Parameter], words: Words
 ) -> Suggestion:
-    body = reader.mapping(value, where, ("offer",), ("recommended", "when", "classes", "urgent"))
+    body = reader.mapping(value, where, ("offer",), SUGGESTION_OPTIONAL)
     offer = reader.word(body, "offer", where, OFFERS, "stop")
     classes = frozenset(
         reader.words(
@@ -498,7 +500,24 @@ def _suggestion(
     if offer in ("stop", "delete", "revise") and not classes:
         reader.wrong(f"{where}.classes", f'"{offer}" names the classes of the medications it is about', value)
     when = read_condition(reader, body["when"], f"{where}.when", parameters, words) if "when" in body else ALWAYS
-    return Suggestion(offer, reader.flag(body, "recommended", where), when, classes, reader.flag(body, "urgent", where))
+    at_most: float | str | None = None
+    if "at_most" in body:
+        at_most = CAP if body["at_most"] == CAP else reader.number(body, "at_most", where)
+    below = reader.number(body, "below", where) if "below" in body else None
+    if (offer == "revise") is not (len({"at_most", "below"} & body.keys()) == 1):
+        reader.wrong(
+            where, '"revise" says what the draft may leave, by at_most or by below; no other offer does', value
+        )
+    return Suggestion(
+        offer,
+        reader.flag(body, "recommended", where),
+        when,
+        classes,
+        reader.flag(body, "urgent", where),
+        reader.text(body, "ingredient", where),
+        at_most,
+        below,
+    )
 
 
 def _evidence(reader: Reader, value: object, where: str) -> Evidence:

@@ -118,6 +118,9 @@ class Unless:
     because: str
 
 
+CAP = "cap"
+"""In a suggestion's at_most: what the interactions of the draft allow."""
+
 ANY_CITED = "any-cited"
 """In a suggestion's classes: every medication in focus that the finding rests on."""
 
@@ -126,7 +129,9 @@ ANY_CITED = "any-cited"
 class Suggestion:
     """An offer on the card, by a building block of clinical specification 0.9.
 
-    offer: stop, delete, revise, or order-<test>. classes: which medications a stop, delete or revise is about.
+    offer: stop, delete, revise, or order-<test>. classes: which medications a stop, delete or revise is about; ingredient:
+    only those of this one, "" for any. at_most, below: mg a day that a revised draft may leave, of magnesium in all products
+    together, else of its ingredient; CAP: the lowest cap of the interactions it takes part in.
     """
 
     offer: str
@@ -134,6 +139,9 @@ class Suggestion:
     when: Condition = ALWAYS
     classes: frozenset[str] = frozenset()
     urgent: bool = False
+    ingredient: str = ""
+    at_most: float | str | None = None
+    below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from cds_rules.knowledge.cases import EXPECTATIONS, QUIET
 from cds_rules.knowledge.conditions import ORDERS, Words
 from cds_rules.knowledge.pack import OFFERS, RULE_KEYS, RULE_OPTIONAL
-from cds_rules.knowledge.rules import INDICATORS
+from cds_rules.knowledge.rules import CAP, INDICATORS
 from cds_rules.vocabulary.facts import HOOKS, KINDS, Field, Kind
 
 Schema = dict[str, Any]
@@ -31,7 +31,15 @@ def rule_schema(words: Words) -> Schema:
     condition: Schema = {"$ref": "#/$defs/condition"}
     suggestion = _mapping(
         {"offer": {"enum": list(OFFERS)}},
-        {"recommended": _flag(), "urgent": _flag(), "when": condition, "classes": _TEXTS},
+        {
+            "recommended": _flag(),
+            "urgent": _flag(),
+            "when": condition,
+            "classes": _TEXTS,
+            "ingredient": _TEXT,
+            "at_most": {"anyOf": [{"type": "number"}, {"const": CAP}]},
+            "below": {"type": "number"},
+        },
     )
     evidence = _mapping(
         {"supports": _TEXT, "grade": {"enum": ["A", "B", "C"]}, "claim": _TEXT, "citation": _TEXT},

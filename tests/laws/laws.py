@@ -330,10 +330,9 @@ def no_two_cards_contradict_each_other(trial: Trial) -> str | None:
             for action in suggestion["actions"]:
                 if (change := _change(action)) is not None:
                     offered.setdefault(change[0], set()).add(change[1])
+        alternatives = card.get("selectionBehavior") == "at-most-one"  # lower or delete (clinical specification 2.26)
         for reference, changes in offered.items():
-            if (
-                len(changes) == 1
-            ):  # one card may offer both, lower or delete (clinical specification 2.9), as alternatives
+            if not alternatives:
                 done.setdefault(reference, set()).update(changes)
     clashes = [reference for reference, changes in done.items() if len(changes) > 1]
     return f"{clashes} are both ended and kept: {dict(found)}" if clashes else None
