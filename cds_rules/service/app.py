@@ -1,4 +1,4 @@
-"""The ASGI application: routes of CDS Hooks, health, samples.
+"""The ASGI application: routes of CDS Hooks, health, metrics, samples.
 
 Flows in: knowledge, settings, a clock. Flows out: a Starlette application. Floor: edge (service).
 An evaluation takes about a millisecond of pure computing: it runs where the request is read, without a thread.
@@ -6,12 +6,17 @@ An evaluation takes about a millisecond of pure computing: it runs where the req
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import logging
+import secrets
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from starlette.applications import Starlette
@@ -30,18 +35,31 @@ from cds_rules.hooks.request import BadRequest, Fault, read_request
 from cds_rules.hooks.response import answered
 from cds_rules.hooks.wire import encode
 from cds_rules.knowledge.languages import ENGLISH, chosen
-from cds_rules.service import canary, home
-from cds_rules.service.bodies import read_body
+from cds_rules.service import home
+from cds_rules.service.admission import Admission
+from cds_rules.service.bodies import check_shape, read_body
+from cds_rules.service.canary import Canaries
 from cds_rules.service.configuration import read_settings
-from cds_rules.service.edge import LOGGER, Edge, correlation_of, note, problem_response
+from cds_rules.service.edge import Edge, correlation_of, note, problem_response
 from cds_rules.service.errors import Problem
 from cds_rules.service.fetch import Fetcher, Servers
+from cds_rules.service.keysets import key_sets
+from cds_rules.service.logs import log
+from cds_rules.service.metrics import CONTENT_TYPE, Metrics, Outcomes, timed
 from cds_rules.service.outbound import Outbound
 from cds_rules.service.profiles import profiles_of
 from cds_rules.service.samples import read_samples
 from cds_rules.service.settings import Settings
+from cds_rules.service.tokens import Caller, Doorkeeper, Memory, Refused
+from cds_rules.service.traces import Traces, traces
+from cds_rules.store.database import Database
+from cds_rules.store.errors import StoreError
+from cds_rules.store.tokens import Tokens
 
 Clock = Callable[[], datetime]
+BASE = "/cds-services"
+REFUSAL_SECONDS = 0.1
+"""A refusal is not told sooner: how far a token got cannot be read off the time."""
 
 
 def now() -> datetime:
@@ -53,16 +71,17 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
     """Build the application.
 
     Args:
-        knowledge: rules; None: all installed packs. settings: None: from file and environment. clock: what time a call is made.
+        knowledge: rules; None: all installed packs, or those of the settings. settings: None: from file and environment.
+        clock: what time a call is made.
 
     Raises:
         CdsRulesError: the packs or the settings cannot be used.
     """
     settings = settings or read_settings()
+    tracing = traces(settings)
+    packs = settings.packs
     desk = Desk(
-        knowledge or cds_rules.load_packs(folders=settings.packs.folders, parameters=settings.packs.parameters),
-        settings,
-        clock,
+        knowledge or cds_rules.load_packs(folders=packs.folders, parameters=packs.parameters), settings, clock, tracing
     )
     routes = [
         Route("/", desk.page, methods=["GET"]),
@@ -71,7 +90,9 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
         Route("/samples", desk.sample_list, methods=["GET"]),
         Route("/samples/{name}.json", desk.sample, methods=["GET"]),
     ]
-    for base in ("/cds-services", "/cds-services/"):  # a client that was given the address with a slash asks with two
+    if settings.telemetry.metrics:
+        routes.append(Route("/metrics", desk.metrics_page, methods=["GET"]))
+    for base in (BASE, f"{BASE}/"):  # a client that was given the address with a slash asks with two
         routes += [
             Route(base, desk.services, methods=["GET"]),
             Route(f"{base}/{{identity}}", desk.call, methods=["POST"]),
@@ -79,23 +100,13 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
         ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Edge, allowed_origins=settings.origins)],
+        middleware=[Middleware(Edge, settings=settings, metrics=desk.metrics, traces=tracing)],
         exception_handlers={HTTPException: _refused, Problem: _problem},
-        lifespan=_lifespan,
+        lifespan=desk.lifespan,
     )
     app.router.redirect_slashes = False
     app.state.desk = desk
     return app
-
-
-@asynccontextmanager
-async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Take all that start-up built out of the garbage collector's rounds: they would show in the slowest answers."""
-    gc.collect()
-    gc.freeze()
-    threading.Thread(target=_warm, name="warm", daemon=True).start()
-    yield
-    await app.state.desk.outbound.aclose()
 
 
 def _warm() -> None:
@@ -107,82 +118,233 @@ def _warm() -> None:
 class Desk:
     """The endpoints and what they answer from; everything that can be is made once."""
 
-    def __init__(self, knowledge: Knowledge, settings: Settings, clock: Clock) -> None:
+    def __init__(self, knowledge: Knowledge, settings: Settings, clock: Clock, traces: Traces) -> None:
         self.knowledge = knowledge
         self.settings = settings
         self.clock = clock
-        self.trouble = canary.failing(knowledge)
-        if self.trouble:
-            LOGGER.error("not ready: %s", self.trouble)
-        self.profile = profiles_of(settings)[settings.profile]
+        self.traces = traces
+        self.metrics = Metrics()
+        self.admission = Admission(settings.limits)
         self.outbound = Outbound(plain_http=not settings.production)
-        self.fetcher = Fetcher(self.outbound, settings.fetch)
-        self.servers = Servers.read(settings.fetch.servers, settings.fetch.private_networks)
+        self.fetcher = Fetcher(self.outbound, settings.fetch, Outcomes(self.metrics.fetches))
+        self.database = _database(settings)
+        remembered = (
+            partial(asyncio.to_thread, Tokens(self.database).first_seen) if self.database else Memory().first_seen
+        )
+        self.doorkeeper = Doorkeeper(
+            settings, profiles_of(settings), key_sets(settings, self.outbound, self.metrics), remembered
+        )
+        self._samples = read_samples() if settings.serves_samples else {}
+        self.canaries = Canaries(knowledge, settings, self.metrics)
         self._by_id = {service.id: service for service in SERVICES}
         document = discovery(knowledge.tables)
         self._discovery = encode(document)
-        self._samples = read_samples() if settings.serves_samples else {}
         self._page = home.page(document, self._samples.values())
+        self._metrics_networks = [ip_network(each) for each in settings.telemetry.metrics_networks]
+        self.warnings = tuple(_warnings(settings))
 
-    async def services(self, _: Request) -> Response:
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """What runs beside the answers, from start to stop."""
+        for warning in self.warnings:
+            log(logging.WARNING, warning)
+        watch = asyncio.create_task(self.canaries.watch())
+        # all that start-up built is taken out of the collector's rounds: they would show in the slowest answers
+        gc.collect()
+        gc.freeze()
+        threading.Thread(target=_warm, name="warm", daemon=True).start()
+        yield
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+        await self.outbound.aclose()
+        if self.database:
+            self.database.close()
+        self.traces.close()
+
+    async def services(self, request: Request) -> Response:
         """GET /cds-services."""
-        return Response(self._discovery, media_type="application/json", headers={"Cache-Control": "max-age=300"})
+        async with self._admitted(request, "discovery", BASE):
+            return Response(self._discovery, media_type="application/json", headers={"Cache-Control": "max-age=300"})
 
     async def call(self, request: Request) -> Response:
         """POST /cds-services/{id}."""
-        service = self._by_id.get(request.path_params["identity"])
-        if service is None:
-            raise Problem("no-service")
-        if self.trouble:
-            raise Problem("not-ready")
-        body = await read_body(request, self.settings.limits.max_body)
-        header = ",".join(request.headers.getlist("accept-language"))
-        language = chosen(self.knowledge.languages, header, self.profile.language)
-        try:
-            sent = read_request(body, service.hook)
-            at = (self.settings.heed_at and sent.at) or self.clock()
-            if sent.fhir_server and self.settings.fetch.enabled:
-                sent = await self.fetcher.complete(sent, lambda told: asks(self.knowledge, told, at), self.servers)
-            found = answered(self.knowledge, sent, at, self.profile, language)
-        except BadRequest as error:
-            if error.hook_instance:
-                note(request.scope, correlation=correlation_of(error.hook_instance))
-            raise Problem.of(error) from None
-        except RecursionError:
-            raise Problem.of(
-                BadRequest((Fault("body", "something that is nested too deeply", "a CDS Hooks request belongs here"),))
-            ) from None
-        evaluation = found.evaluation
-        note(
-            request.scope,
-            correlation=correlation_of(found.request.hook_instance),
-            outcome=f"service={service.id} cards={len(evaluation.cards)} not_judged={len(evaluation.not_judged)} unread={len(evaluation.unread)}",
-        )
-        if evaluation.disagreements:
-            LOGGER.warning(
-                "matchers disagree on %s correlation=%s",
-                ", ".join(evaluation.disagreements),
-                correlation_of(found.request.hook_instance),
+        identity = request.path_params["identity"]
+        service = self._by_id.get(identity)
+        async with self._admitted(request, service.id if service else "unknown", f"{BASE}/{identity}") as caller:
+            if service is None:
+                raise Problem("no-service")
+            if self.canaries.trouble:
+                raise Problem("not-ready")
+            with self._stage("body"):
+                body = await self._body(request)
+            header = ",".join(request.headers.getlist("accept-language"))
+            language = chosen(self.knowledge.languages, header, caller.profile.language)
+            try:
+                sent = read_request(body, service.hook)
+                at = (self.settings.heed_at and sent.at) or self.clock()
+                if sent.fhir_server and self.settings.fetch.enabled:
+                    with self._stage("fetch"):
+                        sent = await self.fetcher.complete(
+                            sent, lambda told: asks(self.knowledge, told, at), self._servers(caller)
+                        )
+                with self._stage("judge"):
+                    found = answered(self.knowledge, sent, at, caller.profile, language)
+            except BadRequest as error:
+                if error.hook_instance:
+                    note(request.scope, correlation=correlation_of(error.hook_instance))
+                raise Problem.of(error) from None
+            except RecursionError:
+                raise Problem.of(
+                    BadRequest(
+                        (Fault("body", "something that is nested too deeply", "a CDS Hooks request belongs here"),)
+                    )
+                ) from None
+            evaluation = found.evaluation
+            correlation = correlation_of(found.request.hook_instance)
+            note(
+                request.scope,
+                correlation=correlation,
+                cards=len(evaluation.cards),
+                not_judged=len(evaluation.not_judged),
+                unread=len(evaluation.unread),
             )
-        headers = {"Content-Language": language if found.status == 200 else ENGLISH, "Vary": "Accept-Language"}
-        return Response(found.content(), found.status, headers, "application/json")
+            self.metrics.evaluated(evaluation)
+            if evaluation.disagreements:
+                log(
+                    logging.WARNING,
+                    "matchers disagree",
+                    conditions=", ".join(evaluation.disagreements),
+                    correlation=correlation,
+                )
+            with self._stage("answer"):
+                headers = {
+                    "Content-Language": language if found.status == 200 else ENGLISH,
+                    "Vary": "Accept-Language",
+                }
+                return Response(found.content(), found.status, headers, "application/json")
 
     async def feedback(self, request: Request) -> Response:
         """POST /cds-services/{id}/feedback: what is not kept is not acknowledged."""
-        raise Problem("no-feedback" if request.path_params["identity"] in self._by_id else "no-service")
+        identity = request.path_params["identity"]
+        known = identity in self._by_id
+        endpoint = f"{identity}/feedback" if known else "unknown"
+        async with self._admitted(request, endpoint, f"{BASE}/{identity}/feedback"):
+            raise Problem("no-feedback" if known else "no-service")
+
+    @asynccontextmanager
+    async def _admitted(self, request: Request, endpoint: str, path: str) -> AsyncIterator[Caller]:
+        """Who calls an endpoint, within all limits. path: of the endpoint as its address is registered.
+
+        Raises:
+            Problem: not over https, not from this machine, without a token that holds, one too many, or out of time.
+        """
+        note(request.scope, endpoint=endpoint)
+        began = asyncio.get_running_loop().time()
+        try:
+            with self._counted("all", self.admission.one()):
+                async with asyncio.timeout(self.settings.limits.seconds):
+                    self._check_way(request)
+                    with self._stage("authenticate"):
+                        caller = await self._caller(request, path)
+                    host = request.client.host if request.client else ""
+                    client = f"{caller.issuer}|{caller.tenant}" if caller.issuer else host
+                    with self._counted("client", self.admission.of(client)):
+                        yield caller
+        except TimeoutError:
+            late = "bytes" in request.scope["cds_rules"]
+            raise Problem("late" if late else "slow", headers={"Connection": "close"}) from None
+        except Refused as refused:  # told only after the request has given its place to others
+            self.metrics.refusals.labels(refused.category).inc()
+            note(request.scope, refused=refused.category)
+            await asyncio.sleep(began + REFUSAL_SECONDS - asyncio.get_running_loop().time())
+            raise Problem("token", headers={"WWW-Authenticate": "Bearer", "Connection": "close"}) from None
+
+    @contextmanager
+    def _counted(self, limit: str, place: AbstractContextManager[None]) -> Iterator[None]:
+        """A place among those a limit leaves, or the count of who found none."""
+        try:
+            place.__enter__()
+        except Problem:
+            self.metrics.turned_away.labels(limit).inc()
+            raise
+        self.metrics.under_way.set(self.admission.under_way)
+        try:
+            yield
+        finally:
+            place.__exit__(None, None, None)
+            self.metrics.under_way.set(self.admission.under_way)
+
+    def _check_way(self, request: Request) -> None:
+        """Over https in production, from this machine in development."""
+        if self.settings.production:
+            if request.scope["scheme"] != "https":
+                raise Problem("insecure", headers={"Connection": "close"})
+        elif request.client and not _is_loopback(request.client.host):
+            raise Problem("elsewhere", "Development mode answers this machine alone.", headers={"Connection": "close"})
+
+    async def _caller(self, request: Request, path: str) -> Caller:
+        try:
+            caller = await self.doorkeeper.admit(request.headers.getlist("authorization"), path)
+        except StoreError:
+            raise Problem("unavailable", headers={"Retry-After": "1", "Connection": "close"}) from None
+        if caller.issuer:
+            note(request.scope, issuer=caller.issuer)
+        return caller
+
+    async def _body(self, request: Request) -> bytes:
+        body = await read_body(request, self.settings.limits.max_body)
+        note(request.scope, bytes=len(body))
+        check_shape(body, self.settings.limits)
+        return body
+
+    def _servers(self, caller: Caller) -> Servers:
+        """FHIR servers that may be asked on behalf of a client: its own, and those for whoever calls."""
+        own, anybody = caller, self.settings.fetch
+        return Servers.read((*own.fhir_servers, *anybody.servers), (*own.private_networks, *anybody.private_networks))
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        with self.traces.stage(name), timed(self.metrics.stage_seconds.labels(name).observe):
+            yield
 
     async def health(self, _: Request) -> Response:
         """GET /healthz: the process answers."""
         return _json({"status": "alive", "version": cds_rules.__version__, "python": sys.version.split()[0]})
 
     async def readiness(self, _: Request) -> Response:
-        """GET /readyz: the packs are loaded, and the invented patient got the card that is due."""
-        if self.trouble:
+        """GET /readyz: the packs are loaded, and the patients of the check of ourselves got the cards that are due."""
+        await self.canaries.ensure()
+        if self.canaries.trouble:
             raise Problem("not-ready")
         packs = [
             {"name": pack.name, "version": pack.version, "rules": len(pack.rules)} for pack in self.knowledge.packs
         ]
-        return _json({"status": "ready", "packs": packs, "fingerprint": self.knowledge.fingerprint})
+        told = {
+            "status": "ready",
+            "mode": self.settings.mode,
+            "warnings": list(self.warnings),
+            "packs": packs,
+            "fingerprint": self.knowledge.fingerprint,
+        }
+        return _json({name: value for name, value in told.items() if value})
+
+    async def metrics_page(self, request: Request) -> Response:
+        """GET /metrics, for whom the settings name."""
+        token = self.settings.telemetry.metrics_token.get_secret_value()
+        said = request.headers.get("authorization", "").partition(" ")[2]
+        if not (token and secrets.compare_digest(said.encode(), token.encode())) and not self._may_read_metrics(
+            request
+        ):
+            raise Problem("elsewhere")
+        return Response(self.metrics.text(), media_type=CONTENT_TYPE)
+
+    def _may_read_metrics(self, request: Request) -> bool:
+        try:
+            address = ip_address(request.client.host if request.client else "127.0.0.1")
+        except ValueError:
+            return False
+        return any(address in network for network in self._metrics_networks)
 
     async def page(self, _: Request) -> Response:
         """GET /: for people."""
@@ -196,7 +358,7 @@ class Desk:
                     {
                         "name": each.name,
                         "request": f"/samples/{each.name}.json",
-                        "postTo": f"/cds-services/{each.service}",
+                        "postTo": f"{BASE}/{each.service}",
                     }
                     for each in self._samples.values()
                 ]
@@ -209,6 +371,34 @@ class Desk:
         if found is None:
             raise Problem("no-page", "There is no such sample. GET /samples lists the samples.")
         return Response(found.body, media_type="application/json")
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    """What an operator should be told loudly."""
+    if not settings.production:
+        who = (
+            "anybody on this machine may call" if settings.open else "tokens are asked for, patients must not be meant"
+        )
+        yield f"DEVELOPMENT MODE: {who}; never with real patients"
+    if settings.trust.public_sandbox:
+        yield "THE PUBLIC SANDBOX IS TRUSTED: everybody can read its private key; never with real patients"
+
+
+def _database(settings: Settings) -> Database | None:
+    """The database of the settings, brought to this version; None when there is none (development)."""
+    url = settings.store.database_url
+    if not url:
+        return None
+    database = Database(url)
+    database.migrate()
+    return database
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _json(body: Any) -> Response:

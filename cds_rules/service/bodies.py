@@ -5,11 +5,13 @@ Flows in: a request. Flows out: its bytes, unpacked. Floor: edge (service).
 
 from __future__ import annotations
 
+import re
 import zlib
 
 from starlette.requests import Request
 
 from cds_rules.service.errors import Problem
+from cds_rules.service.settings import Limits
 
 _TYPES = frozenset({"application/json", "application/fhir+json", "application/json+fhir", "text/json"})
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
@@ -64,6 +66,40 @@ def unpacked(body: bytes, limit: int) -> bytes:
         parts.append(part)
         body = unpacker.unused_data
     return b"".join(parts)
+
+
+def check_shape(body: bytes, limits: Limits) -> None:
+    """Refuse what is nested too deeply or holds too many resources, before it is decoded.
+
+    Raises:
+        Problem: it does.
+    """
+    if body.count(b'"resourceType"') > limits.max_entries:
+        raise Problem("too-large", f"The body holds more than {limits.max_entries} resources.")
+    if depth_beyond(body, limits.max_depth):
+        raise Problem("bad-request", f"body: found something nested deeper than {limits.max_depth} levels")
+
+
+_INNERMOST = re.compile(rb"\{\}|\[\]")
+_NOT_BRACKETS = bytes(set(range(256)) - set(b'{}[]"'))
+
+
+def depth_beyond(body: bytes, limit: int) -> bool:
+    """Whether JSON is nested deeper than a limit; of what is no JSON it may say either, and the decoder says the rest.
+
+    >>> depth_beyond(b'{"a": [{"b": "[[[["}]}', 3), depth_beyond(b'{"a": [{"b": []}]}', 3)
+    (False, True)
+    """
+    if body.count(b"{") + body.count(b"[") <= limit:
+        return False
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
+    brackets = b"".join(plain.translate(None, _NOT_BRACKETS).split(b'"')[::2])
+    for _ in range(limit):  # each round takes the innermost level away
+        shorter = _INNERMOST.sub(b"", brackets)
+        if len(shorter) == len(brackets):
+            return False
+        brackets = shorter
+    return _INNERMOST.search(brackets) is not None
 
 
 def _check_type(header: str) -> None:

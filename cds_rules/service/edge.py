@@ -1,4 +1,4 @@
-"""What every answer has in common: CORS, correlation, no-store, a log line, and a clear 500 for what nobody caught.
+"""What every answer has in common: CORS, correlation, no-store, a log line, counts, and a clear 500 for what nobody caught.
 
 Outermost of our middleware, so that a refusal, a preflight and a failure carry the same headers as an answer
 (Starlette's own CORS middleware leaves them off an unhandled 500, and a browser then shows a network error).
@@ -11,8 +11,6 @@ import hashlib
 import logging
 import secrets
 import time
-import traceback
-from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -20,10 +18,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_rules.hooks.wire import encode
 from cds_rules.service.errors import Problem
+from cds_rules.service.logs import log, place_of
+from cds_rules.service.metrics import Metrics
+from cds_rules.service.settings import Settings
+from cds_rules.service.traces import Traces
 
-LOGGER = logging.getLogger("cds_rules.service")
 CORRELATION = "X-Correlation-Id"
+MODE = "X-Cds-Rules-Mode"
 METHODS = "GET, POST, OPTIONS"
+OTHER = "other"
+"""Stands for the endpoint of an answer that is no CDS Hooks endpoint of ours, so that nobody can make labels."""
+
 _HEADERS = "authorization, content-type, content-encoding, accept"
 
 
@@ -37,22 +42,21 @@ def problem_response(problem: Problem) -> Response:
     return Response(encode(problem.body()), problem.status, problem.headers, "application/json")
 
 
-def note(scope: Scope, *, correlation: str = "", outcome: str = "") -> None:
-    """Tell the edge what to write into header and log of this call."""
-    told = scope.setdefault("cds_rules", {})
-    if correlation:
-        told["correlation"] = correlation
-    if outcome:
-        told["outcome"] = outcome
+def note(scope: Scope, **told: object) -> None:
+    """Tell the edge what to write into header, log, metric and trace of this call: "correlation", "endpoint", and fields."""
+    scope.setdefault("cds_rules", {}).update(told)
 
 
 class Edge:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, allowed_origins: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, traces: Traces) -> None:
         self.app = app
-        self.any_origin = "*" in allowed_origins
-        self.allowed_origins = frozenset(allowed_origins)
+        self.any_origin = "*" in settings.origins
+        self.allowed_origins = frozenset(settings.origins)
+        self._production = settings.production
+        self._metrics = metrics
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a preflight; pass on the rest and dress its answer."""
@@ -60,8 +64,9 @@ class Edge:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        note(scope, correlation=secrets.token_hex(8))
-        origin = Headers(scope=scope).get("origin", "")
+        note(scope, correlation=secrets.token_hex(8), endpoint=OTHER)
+        headers = Headers(scope=scope)
+        origin = headers.get("origin", "")
         status = 0
 
         async def dressed(message: Message) -> None:
@@ -74,24 +79,28 @@ class Edge:
         if scope["method"] == "OPTIONS":
             await self._preflight(origin)(scope, receive, dressed)
             return
-        try:
-            await self.app(scope, receive, dressed)
-        except Exception as error:
-            LOGGER.error("failure correlation=%s %s", scope["cds_rules"]["correlation"], place_of(error))
-            if status:  # the answer has begun: all that is left is to break it off
-                raise
-            await problem_response(Problem("internal"))(scope, receive, dressed)
-        finally:
-            _log_call(scope, status, (time.perf_counter() - started) * 1000)
+        with self._traces.request("cds-hooks", headers) as attributes:
+            try:
+                await self.app(scope, receive, dressed)
+            except Exception as error:
+                self._metrics.failures.inc()
+                log(logging.ERROR, "failure", error=place_of(error), correlation=scope["cds_rules"]["correlation"])
+                if status:  # the answer has begun: all that is left is to break it off
+                    raise
+                await problem_response(Problem("internal"))(scope, receive, dressed)
+            finally:
+                self._told(scope, status, time.perf_counter() - started, attributes)
 
     def _dress(self, headers: MutableHeaders, scope: Scope, origin: str) -> None:
         headers[CORRELATION] = scope["cds_rules"]["correlation"]
         headers["X-Content-Type-Options"] = "nosniff"
         headers.setdefault("Cache-Control", "no-store")
         headers.add_vary_header("Origin")
+        if not self._production:
+            headers[MODE] = "development"
         if allowed := self._allowed(origin):
             headers["Access-Control-Allow-Origin"] = allowed
-            headers["Access-Control-Expose-Headers"] = CORRELATION
+            headers["Access-Control-Expose-Headers"] = f"{CORRELATION}, Retry-After"
 
     def _allowed(self, origin: str) -> str:
         return "*" if self.any_origin else origin if origin in self.allowed_origins else ""
@@ -106,21 +115,22 @@ class Edge:
             }
         return Response(status_code=204, headers=headers)
 
-
-def place_of(error: BaseException) -> str:
-    """Type and place of an error; never its message, which may quote a record."""
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
-    place = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in reversed(frames))
-    return f"{type(error).__name__} at {place}"
-
-
-def _log_call(scope: Scope, status: int, milliseconds: float) -> None:
-    told = scope["cds_rules"]
-    if "outcome" in told or status >= 400:
-        LOGGER.info(
-            "call status=%d %s ms=%.1f correlation=%s",
-            status,
-            told.get("outcome", "refused"),
-            milliseconds,
-            told["correlation"],
-        )
+    def _told(self, scope: Scope, status: int, seconds: float, attributes: dict[str, object]) -> None:
+        """Count, time, trace and log a call that was answered."""
+        told = scope["cds_rules"]
+        endpoint = told["endpoint"]
+        self._metrics.requests.labels(endpoint, status).inc()
+        if endpoint != OTHER:
+            self._metrics.request_seconds.labels(endpoint).observe(seconds)
+        fields = {name: value for name, value in told.items() if name != "correlation" and value is not None}
+        attributes |= {f"cds_rules.{name}": value for name, value in told.items() if value is not None}
+        attributes["http.response.status_code"] = status
+        if endpoint != OTHER or status >= 400:
+            log(
+                logging.INFO,
+                "call",
+                status=status,
+                **fields,
+                ms=round(seconds * 1000, 1),
+                correlation=told["correlation"],
+            )

@@ -24,18 +24,30 @@ class Category:
 
 CATEGORIES: Mapping[str, Category] = {
     "bad-request": Category(400, "invalid", "The request cannot be read."),
+    "token": Category(401, "login", "A token that holds is required."),
+    "elsewhere": Category(403, "forbidden", "This address does not answer from where you ask."),
+    "insecure": Category(403, "forbidden", "Call over https."),
     "no-service": Category(404, "not-found", "There is no such service. GET /cds-services lists the services."),
     "no-page": Category(404, "not-found", "There is nothing at this address. GET /cds-services lists the services."),
     "method": Category(
         405, "not-supported", "This address does not take this method; the Allow header lists those it takes."
     ),
+    "slow": Category(408, "timeout", "The request did not arrive in time."),
     "too-large": Category(413, "too-long", "The body is too large."),
     "media-type": Category(415, "not-supported", "Send application/json in UTF-8."),
     "content-encoding": Category(415, "not-supported", "Send the body as it is, or packed with gzip."),
+    "too-many": Category(
+        429, "throttled", "This client has too many requests under way; the Retry-After header says when to come back."
+    ),
     "no-feedback": Category(501, "not-supported", "This version does not keep feedback; nothing was recorded."),
     "internal": Category(
         500, "exception", "The service failed; nothing was assessed. The X-Correlation-Id header names this call."
     ),
+    "busy": Category(
+        503, "throttled", "Too many requests are under way; the Retry-After header says when to come back."
+    ),
+    "late": Category(503, "timeout", "The request could not be answered in time; nothing was assessed."),
+    "unavailable": Category(503, "transient", "A part of the service does not answer; nothing was assessed."),
     "not-ready": Category(
         503, "transient", "The service is not ready: its check of itself did not give the card it must give."
     ),

@@ -5,21 +5,28 @@ Floor: edge (service).
 
 from __future__ import annotations
 
-import copy
 import os
 import ssl
 import sys
+import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.config import LOGGING_CONFIG
+from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
-from cds_rules.service.app import create_app
 from cds_rules.service.configuration import CONFIG, PREFIX, read_settings
+from cds_rules.service.logs import configuration
+from cds_rules.service.protocol import PromptHeads
 from cds_rules.service.settings import Settings
 from cds_rules.vocabulary.errors import CdsRulesError
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which prometheus_client learns, when a worker imports it, that there are several processes."""
 
 
 def serve(config: Path | None = None, given: Mapping[str, Any] | None = None, check: bool = False) -> None:
@@ -33,18 +40,46 @@ def serve(config: Path | None = None, given: Mapping[str, Any] | None = None, ch
         CdsRulesError: the packs or the settings cannot be used.
     """
     settings = read_settings(config, given=given)
-    app = create_app(settings=settings)
     if check:
+        _application(settings)
         print(f"{settings.mode}: settings and packs are fit to start")
-        return
-    if settings.server.workers == 1:
-        uvicorn.run(app, **_options(settings))
-        return
-    # a worker reads its settings itself: it gets what the command line said the way it gets the rest
-    os.environ |= {f"{PREFIX}{name}": str(value) for name, value in (given or {}).items()}
-    if config:
-        os.environ[CONFIG] = str(config)
-    uvicorn.run("cds_rules.service.app:create_app", factory=True, workers=settings.server.workers, **_options(settings))
+    elif settings.server.workers == 1:
+        uvicorn.run(_application(settings), **_options(settings))
+    else:
+        # a worker reads its settings itself: it gets what the command line said the way it gets the rest
+        os.environ |= {f"{PREFIX}{name}": str(value) for name, value in (given or {}).items()}
+        if config:
+            os.environ[CONFIG] = str(config)
+        with tempfile.TemporaryDirectory(prefix="cds-rules-metrics-") as folder:
+            os.environ[FOLDER] = folder
+            _supervise(
+                uvicorn.Config(
+                    f"{__name__}:worker", factory=True, workers=settings.server.workers, **_options(settings)
+                )
+            )
+
+
+def worker() -> Starlette:
+    """The application of one of several workers; a mistake is said once, and ends all of them."""
+    try:
+        return _application(None)
+    except CdsRulesError as error:
+        print(error, file=sys.stderr)
+        sys.exit(STARTUP_FAILURE)
+
+
+def _application(settings: Settings | None) -> Starlette:
+    from cds_rules.service.app import create_app  # the process that only watches over workers needs none of it
+
+    return create_app(settings=settings)
+
+
+def _supervise(config: uvicorn.Config) -> None:
+    """Start the workers and replace those that die, until stopped."""
+    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+    supervisor.run()
+    if any(each.exitcode == STARTUP_FAILURE for each in supervisor.processes):
+        sys.exit(1)
 
 
 def main() -> None:
@@ -63,7 +98,11 @@ def _options(settings: Settings) -> dict[str, Any]:
         "port": server.port,
         "access_log": False,  # it would hold query strings; we log each call ourselves
         "server_header": False,
-        "log_config": _log_config(),
+        "log_config": configuration(
+            settings.telemetry.log_format or ("json" if settings.production else "text"), settings.telemetry.log_level
+        ),
+        "http": partial(PromptHeads, head_seconds=server.header_seconds),
+        "ws": "none",
         "lifespan": "on",
         "proxy_headers": bool(server.trusted_proxies),
         "forwarded_allow_ips": ",".join(server.trusted_proxies) or None,
@@ -76,10 +115,3 @@ def _options(settings: Settings) -> dict[str, Any]:
         "ssl_ca_certs": server.client_ca,
         "ssl_cert_reqs": ssl.CERT_REQUIRED if server.client_ca else ssl.CERT_NONE,
     }
-
-
-def _log_config() -> dict[str, Any]:
-    """uvicorn's own logging with our logger beside it."""
-    config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
-    config["loggers"]["cds_rules"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
-    return config

@@ -27,9 +27,14 @@ class Sample:
     body: bytes
 
 
+def samples_folder(folders: tuple[Path, ...] = FOLDERS) -> Path | None:
+    """The first folder that is there."""
+    return next((each for each in folders if each.is_dir()), None)
+
+
 def read_samples(folders: tuple[Path, ...] = FOLDERS) -> Mapping[str, Sample]:
     """NAME/request.json of the first folder that is there, by name; what is no request of a hook of ours is left out."""
-    folder = next((each for each in folders if each.is_dir()), None)
+    folder = samples_folder(folders)
     found: dict[str, Sample] = {}
     for path in sorted(folder.glob("*/request.json")) if folder else ():
         name, body = path.parent.name, path.read_bytes()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -260,6 +260,14 @@ class Store(Section):
     )
     decision_days: Annotated[int, Field(ge=1, le=36_500)] = _whole(1, 36_500, 365, "how long decisions are kept")
     feedback_days: Annotated[int, Field(ge=1, le=36_500)] = _whole(1, 36_500, 1095, "how long feedback is kept")
+
+    @property
+    def database_url(self) -> str:
+        """The address with the password in it; "" where there is none."""
+        url, password = self.url.get_secret_value(), self.password.get_secret_value()
+        scheme, _, rest = url.partition("://")
+        user, _, host = rest.rpartition("@")
+        return f"{scheme}://{user}:{quote(password, safe='')}@{host}" if password and user else url
 
 
 @dataclass(frozen=True, slots=True)

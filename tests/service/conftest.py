@@ -39,6 +39,9 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     return made
 
 
+HERE = ("127.0.0.1", 50000)
+"""Whom a test client says it is: development mode answers this machine alone."""
+
 KNOWLEDGE: Any = SimpleNamespace(
     tables={},
     rules={},
@@ -53,7 +56,8 @@ def serve(stage: Stage) -> Callable[..., TestClient]:
     """Make a client of a service with given settings."""
 
     def made(**settings: Any) -> TestClient:
-        return TestClient(create_app(KNOWLEDGE, Settings(**settings), clock=lambda: AT), raise_server_exceptions=False)
+        app = create_app(KNOWLEDGE, Settings(**settings), clock=lambda: AT)
+        return TestClient(app, raise_server_exceptions=False, client=HERE)
 
     return made
 

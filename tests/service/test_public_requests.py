@@ -13,6 +13,7 @@ from cds_rules.hooks.discovery import SERVICES, service_for
 from cds_rules.service.app import create_app
 from cds_rules.service.settings import Settings
 from tests.hooks.test_discovery import hollow
+from tests.service.conftest import HERE
 from tests.shared import SHARED, needs_shared
 
 FOLDER = SHARED / "data" / "cds-hooks"
@@ -30,7 +31,7 @@ WELL_FORMED_AMONG_INVALID = {
 
 @pytest.fixture(scope="module")
 def client(knowledge: Knowledge) -> TestClient:
-    return TestClient(create_app(knowledge, Settings()), raise_server_exceptions=False)
+    return TestClient(create_app(knowledge, Settings()), raise_server_exceptions=False, client=HERE)
 
 
 def hook_of(path: Path) -> str:

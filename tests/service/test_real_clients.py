@@ -16,6 +16,7 @@ from cds_rules.service.settings import Settings
 from tests.hooks.build import PATIENT, context, everything, magnesium, request, searchset
 from tests.hooks.fakes import AT
 from tests.hooks.test_discovery import hollow
+from tests.service.conftest import HERE
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 FINDING = "dev.cds-rules.finding"
@@ -67,7 +68,7 @@ def ordering(
 
 @pytest.fixture(scope="module")
 def client(knowledge: Knowledge) -> TestClient:
-    return TestClient(create_app(knowledge, Settings(), clock=lambda: AT), raise_server_exceptions=False)
+    return TestClient(create_app(knowledge, Settings(), clock=lambda: AT), raise_server_exceptions=False, client=HERE)
 
 
 def post(client: TestClient, sent: dict[str, Any], *, slash: bool = False, **headers: str) -> Any:
@@ -169,7 +170,7 @@ def test_what_the_sandbox_could_not_fetch_is_a_412_that_names_the_keys(
 
 
 def test_the_sandbox_can_be_given_a_card_instead(knowledge: Knowledge) -> None:
-    client = TestClient(create_app(knowledge, Settings(profile="sandbox"), clock=lambda: AT))
+    client = TestClient(create_app(knowledge, Settings(profile="sandbox"), clock=lambda: AT), client=HERE)
     response = post(client, request(prefetch=...))
     assert [card["extension"][FINDING]["rule"] for card in response.json()["cards"]] == ["not-assessed"]
 
