@@ -43,6 +43,8 @@ _UNNAMED = Product((), frozenset())
 """The product of a record that names none, by no word and no code: it may be any."""
 _WHOLE_SYSTEMS = frozenset((RXNORM, ATC))
 """Code systems of which the tables hold all that matters here: a bare code that is not in them is none of ours."""
+_NOTHING_TAKEN = frozenset(("no-known-medications", "787481004"))
+"""Codes of patient summaries (IPS, SNOMED CT) which say that there is no medication."""
 _FOR = re.compile(r"(?<!not )\b(?:for|to treat|to prevent)\s+(?!\d)([a-z][a-z /-]{3,60})", re.IGNORECASE)
 _NO_DOSAGE = Dosage()
 _NO_WORDS: frozenset[str] = frozenset()
@@ -425,7 +427,9 @@ def _product(reader: Reader, reference: str, order: wire.Ordered) -> tuple[Spoke
 def _unknown(reader: Reader, reference: str, concept: Spoken, missing: str) -> Product | None:
     """What stands for a product nothing is known of: nothing, if its words or a code of a whole system tell that it is not ours."""
     reader.unknown("medication", concept)
-    if concept.called("") or any(system_name(system) in _WHOLE_SYSTEMS for system, _, _ in concept.codings):
+    if concept.called("") or any(
+        system_name(system) in _WHOLE_SYSTEMS or code in _NOTHING_TAKEN for system, code, _ in concept.codings
+    ):
         return None
     reader.skip(
         reference, "no-code", "a code nobody here knows, without a word" if concept.codings else missing, "medication"
@@ -445,7 +449,7 @@ def _from_ingredients(reader: Reader, medication: wire.Medication, concept: Spok
         text = said.label
         if strength is not None and strength.value is not None and (strength.unit or strength.code):
             text = f"{text} {strength.value:g} {strength.unit or strength.code}"
-        concept = concept if concept.label else said
+        concept = concept if concept.called("") else said
         product = reader.terminology.product(said.codings, text) if text else None
         if product is not None:
             return concept, product

@@ -461,6 +461,7 @@ def test_a_medication_that_nobody_can_name_leaves_the_medications_open(make: Any
         request(medicationCodeableConcept={"text": "unobtainium"}),
         request(medicationCodeableConcept=coded("http://www.nlm.nih.gov/research/umls/rxnorm", "1")),
         request(medicationCodeableConcept=None, medicationReference={"reference": "Medication/x", "display": "unobtainium"}),
+        statement(medicationCodeableConcept=coded("http://snomed.info/sct", "787481004")),
         request(medicationCodeableConcept={}, status="completed"),
         request(medicationCodeableConcept={}, status="on-hold"),
         request(medicationCodeableConcept={}, status="entered-in-error"),
@@ -477,6 +478,8 @@ def test_a_medication_is_named_by_its_ingredient() -> None:
     other = {"resourceType": "Medication", "id": "x", "ingredient": [{"itemCodeableConcept": {"text": "unobtainium"}}]}
     order = request(medicationCodeableConcept=None, medicationReference={"reference": "#x"}, contained=[other])
     assert not read(order).lost
+    compounded = other | {"code": coded("https://fhir.kbv.de/CodeSystem/KBV_CS_ERP_Medication_Type", "rezeptur")}
+    assert not read(order | {"contained": [compounded]}).lost
 
 
 def test_a_draft_that_nobody_can_name_leaves_the_medications_open() -> None:
