@@ -40,6 +40,10 @@ class Query:
     required: bool = True
     newest: int | None = None
 
+    def delivers(self, kind: str) -> bool:
+        """Whether a resource of this type is what is asked for; an STU3 server has another name for it."""
+        return _FORMERLY.get(kind, kind) == self.type
+
     def template(self, codes: Mapping[str, Sequence[str]]) -> str:
         """The query as discovery publishes it: R4 search syntax, plain context tokens, no parameter twice."""
         if self.type == "Patient":
@@ -50,6 +54,9 @@ class Query:
             parts.append(f"_sort=-{_DATE[self.type]}&_count={self.newest}")
         return f"{self.type}?{'&'.join(filter(None, parts))}"
 
+
+_FORMERLY = {"ProcedureRequest": "ServiceRequest"}
+"""Resource types of STU3 and what R4 calls them."""
 
 _DATE = {
     "Observation": "date",
@@ -277,7 +284,7 @@ def _found(query: Query, held: _Held, patient_id: str) -> Page:
         return Page(State.FAILED, "holds an OperationOutcome: fetching failed", refused=codes.isdisjoint(_PASSING))
     if value.resourceType == "Bundle":
         return _bundle(query, value, patient_id)
-    if value.resourceType != query.type:
+    if not query.delivers(value.resourceType):
         return Page(State.FAILED, f"holds another type of resource than {query.type}")
     if query.type == "Patient" and not _same(value.id, patient_id):
         return Page(State.FAILED, "holds another patient than context.patientId")
@@ -296,7 +303,7 @@ def _bundle(query: Query, bundle: Value, patient_id: str) -> Page:
             continue
         if head.resourceType == "OperationOutcome" or (entry.search and entry.search.mode == "outcome"):
             error = error or _failed(head.issue)
-        elif head.resourceType == query.type:
+        elif query.delivers(head.resourceType):
             of_type += 1
             right = right or _same(head.id, patient_id)
         else:

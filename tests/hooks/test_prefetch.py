@@ -204,3 +204,8 @@ def test_codes_come_from_the_packs(knowledge: Any) -> None:
 
 def test_states_are_words() -> None:
     assert [str(each) for each in State] == ["delivered", "empty", "missing", "failed", "partial"]
+
+
+def test_an_stu3_server_has_another_name_for_orders() -> None:
+    order = {"resourceType": "ProcedureRequest", "id": "o", "status": "active", "intent": "order"}
+    assert state("orders", searchset(order)) == ("delivered", "")
