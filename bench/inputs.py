@@ -70,7 +70,8 @@ def result(patient: str, number: int, chance: random.Random) -> Json:
 def request(size: int, vignette: Json = TALKING, resources: int = RESOURCES) -> bytes:
     """A request of about `size` bytes: the vignette's record among ordinary results."""
     body = render(vignette, "us-core").request
-    prefetch, patient, chance = body["prefetch"], body["context"]["patientId"], random.Random(7)
+    prefetch, patient = body["prefetch"], body["context"]["patientId"]
+    chance = random.Random(vignette["id"])
     held = sum(len(value.get("entry", [])) for value in prefetch.values()) + 1
     labs = [result(patient, number, chance) for number in range(max(0, resources - held))]
     entries = [
@@ -89,6 +90,15 @@ def request(size: int, vignette: Json = TALKING, resources: int = RESOURCES) -> 
         for one in labs:
             one["text"]["div"] = one["text"]["div"].replace("</div>", "." * (short // len(labs)) + "</div>")
     return json.dumps(body, separators=(",", ":")).encode()
+
+
+def patients(size: int, vignette: Json = TALKING, count: int = 50) -> list[bytes]:
+    """Requests of as many patients, none like another: nothing of one answer can serve the next."""
+    return [
+        request(size, vignette | {"id": f"{vignette['id']}-{number}", "patient": {"age": 48 + number % 25, "sex": sex}})
+        for number in range(count)
+        for sex in (("female", "male")[number % 2],)
+    ]
 
 
 def sized(size: int, vignette: Json = TALKING) -> bytes:

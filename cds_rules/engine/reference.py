@@ -77,9 +77,14 @@ def _fits(checks: tuple[Check, ...], fields: Mapping[str, Value]) -> Truth:
     return worst
 
 
+@cache
+def _checks(pattern: Pattern) -> tuple[Check, ...]:
+    return tuple(map(_check, pattern.tests))
+
+
 def fits(pattern: Pattern, each: Fact) -> Truth:
     """Judge whether one fact, of the pattern's kind, passes every test."""
-    return _fits(tuple(map(_check, pattern.tests)), each.fields)
+    return _fits(_checks(pattern), each.fields)
 
 
 Meaning = Callable[[World], Truth]
@@ -89,8 +94,8 @@ Meaning = Callable[[World], Truth]
 def meaning(condition: Condition) -> Meaning:
     """What a condition means: a function from a world to a truth. Made once for a condition."""
     match condition:
-        case Pattern(kind, tests):
-            checks = tuple(map(_check, tests))
+        case Pattern(kind):
+            checks = _checks(condition)
 
             def some_fact(world: World) -> Truth:
                 best = UNKNOWN if kind in world.gaps else NO
