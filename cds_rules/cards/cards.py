@@ -88,6 +88,8 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
         for number, each in enumerate(offered.suggestions)
     ]
     filled = texts.fill(views)
+    evidence, told = _evidence(finding, filled.found, scene)
+    found = [line for line in filled.found if line.partition(": ")[2] not in told]  # said once is enough
     if offered.already_ordered:
         filled.consider.append(say(said("Already ordered: {tests}", tests=joined(offered.already_ordered))))
     detail = "\n\n".join(
@@ -96,8 +98,8 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
             _block(
                 say(FOUND),
                 [
-                    *_evidence(finding, filled.found, scene),
-                    *filled.found,
+                    *evidence,
+                    *found,
                     *_also(finding, scene.pack_of, scene.language),
                 ],
             ),
@@ -161,13 +163,19 @@ def source_line(source: Source, at: datetime, language: Language, state: str = "
     return Ready(f"{what}{when}{f', {language.say(word(state))}' if state else ''} — {escaped(source.reference)}")
 
 
-def _evidence(finding: Finding, found: Iterable[str], scene: Scene) -> list[str]:
-    """What the finding rests on, then what its text shows besides."""
+def _evidence(finding: Finding, found: Iterable[str], scene: Scene) -> tuple[list[str], set[str]]:
+    """What the finding rests on, then what its text shows besides; and what these lines say, without label and source."""
     # the birth date behind an age limit stays a reference: on a card it is noise
     sources = dict.fromkeys(source for each in finding.facts if each.kind != "patient" for source in each.sources)
     sources |= dict.fromkeys(_shown(found, scene))
     states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
-    return [source_line(source, scene.at, scene.language, states.get(source.reference, "")) for source in sources]
+    lines = [source_line(source, scene.at, scene.language, states.get(source.reference, "")) for source in sources]
+    told = {
+        f"{escaped(scene.language.charted(source.value))}, {scene.language.ago(days_between(source.when, scene.at))}"
+        for source in sources
+        if source.when and source.value
+    }
+    return [*lines], told
 
 
 def _shown(found: Iterable[str], scene: Scene) -> Iterator[Source]:

@@ -59,7 +59,7 @@ class NoLab:
     value = mmol_l = meq_l = high = low = ratio = age_days = flag = None
     history: tuple[object, ...] = ()
     hemolyzed = False
-    words = cramp_value = recent_value = short_value = said("not measured")
+    words = recent_value = short_value = said("not measured")
 
 
 class LabViews(dict[str, Any]):
@@ -91,6 +91,7 @@ def views(derived: Derived, parameters: SimpleNamespace) -> Mapping[str, Any]:
             derived.kidney,
             words=kidney_words(derived.kidney),
             short_words=derived.kidney.words,
+            egfr_words=_egfr_words(derived.kidney),
             shown_sources=derived.kidney.sources,
             **_old_kidney(derived.kidney),
             creatinine_raisers=[drug.name for drug in derived.creatinine_raisers],
@@ -236,7 +237,11 @@ class Circumstances:
     @property
     def top_finding(self) -> Said:
         """The first line of the checklist of causes that this chart speaks of."""
-        present = (item.words for item in self._all.differential.present if item.text not in DRUG_LINES)
+        present = (
+            item.found if item.found and len(item.text) > _LONG_LINE else item.words
+            for item in self._all.differential.present
+            if item.text not in DRUG_LINES
+        )
         return next(present, said("no culprit drug found"))
 
     @property
@@ -276,6 +281,8 @@ class Circumstances:
         return {order.test for order in self._all.record.chart.orders}
 
 
+_LONG_LINE = 30
+"""A line of the checklist that is longer is shown in a summary by what was found alone."""
 _BOTH = said("magnesium and potassium")
 _DEFICIT = frozenset(
     {"muscle-twitch", "tremor", "paresthesia", "arrhythmia", "irregular-heartbeat", "ventricular-arrhythmia"}
@@ -418,6 +425,13 @@ def kidney_words(kidney: Kidney) -> Said:
     return joined([*parts, *kidney.notes], "; ")
 
 
+def _egfr_words(kidney: Kidney) -> Said | None:
+    """eGFR and its age for a summary."""
+    if kidney.egfr_rounded is None:
+        return None
+    return said("eGFR {egfr} ({days:ago})", egfr=kidney.egfr_rounded, days=kidney.age_days or 0.0)
+
+
 def _origin(kidney: Kidney) -> Said:
     """How an eGFR was come by."""
     creatinine = kidney.creatinine
@@ -541,11 +555,6 @@ class LabView(View):
 
     def _within(self, days: float) -> bool:
         return self._derived.age_days <= days + 1e-9
-
-    @property
-    def cramp_value(self) -> Said:
-        """The value alone, when it belongs to the time of the cramps."""
-        return self.number if self._within(CRAMP_WINDOW_DAYS) else NoLab.words
 
     @property
     def recent_value(self) -> Said:

@@ -31,7 +31,10 @@ _ELECTROLYTES = (said("potassium"), said("sodium"), said("calcium"), said("magne
 DRUG_LINES = frozenset(text for text, _ in _DRUGS)
 """The lines of the checklist that name drugs."""
 _CONDITIONS = (
-    (("dehydration",), said("dehydration or volume loss (vomiting, diarrhoea, heat)")),
+    (
+        ("dehydration",),
+        said("dehydration or volume loss (vomiting, diarrhoea, heat), which disturbs electrolytes and triggers cramps"),
+    ),
     (("muscle-overuse",), said("overuse or unaccustomed exercise")),
     (("pad",), said("peripheral artery disease: exertional calf pain relieved by rest; pulses, ankle-brachial index")),
     (("cirrhosis",), said("cirrhosis")),

@@ -111,7 +111,7 @@ def _shaped(
     if offered:
         if profile.selection == "at-most-one":
             _recommend_one(offered)
-        made |= {"suggestions": offered, "selectionBehavior": profile.selection}
+        made |= {"suggestions": offered, "selectionBehavior": _selection(card, profile)}
     if in_words:
         lines = "\n".join(f"- {escaped(each)}" for each in in_words)
         made["detail"] = f"{card.get('detail', '')}\n\n**{say(_BY_HAND)}**\n\n{lines}".strip()
@@ -120,6 +120,11 @@ def _shaped(
         if not made["links"]:
             del made["links"]
     return made
+
+
+def _selection(card: Mapping[str, Any], profile: Profile) -> str:
+    """As the card asks, unless the client can only pick one."""
+    return str(card.get("selectionBehavior", "any")) if profile.selection == "any" else profile.selection
 
 
 def _parts(suggestion: Mapping[str, Any], profile: Profile, patient_id: str) -> Iterator[dict[str, Any]]:

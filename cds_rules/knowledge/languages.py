@@ -61,8 +61,15 @@ class Language:
 
     def ago(self, days: float) -> str:
         """How long ago something was."""
+        return self._counted(days, "{{count}} {unit} ago")
+
+    def span(self, days: float) -> str:
+        """How long something lasts."""
+        return self._counted(days, "{{count}} {unit}")
+
+    def _counted(self, days: float, english: str) -> str:
         count, unit = aged(days)
-        pattern = f"{{count}} {unit} ago"
+        pattern = english.format(unit=unit)
         return self.phrases.get(pattern, pattern).replace("{count}", str(count))
 
     def day(self, moment: datetime) -> str:
@@ -92,8 +99,8 @@ class Translation:
     texts: Mapping[str, CardText]
 
 
-AGES = tuple(f"{{count}} {unit} ago" for unit in ("min", "h", "d", "y"))
-"""Patterns of ages, as `phrases` holds them."""
+AGES = tuple(f"{{count}} {unit}{end}" for unit in ("min", "h", "d", "y") for end in ("", " ago"))
+"""Patterns of ages and spans, as `phrases` holds them."""
 
 
 def read_translations(folder: Path, rules: Iterable[str]) -> dict[str, Translation]:
