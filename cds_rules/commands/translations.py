@@ -28,7 +28,7 @@ _PAGE_PHRASE = re.compile(r"\bt\(\"([^\"]+)\"")
 _KEYS = (
     *INDICATORS, "draft", "stopped", "strong", "possible", "none", "mild", "moderate", "severe", "extreme", "ionized",
     "corrected", "uncorrected", "poor", "decreased", "normal", "nausea-or-vomiting", "torsades", "ventricular-arrhythmia",
-    "potassium", "sodium", "magnesium", "calcium",
+    "male", "female", "potassium", "sodium", "magnesium", "calcium",
 )  # fmt: skip
 """Keys that become words and stand in no table."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")

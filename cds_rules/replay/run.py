@@ -33,6 +33,8 @@ from cds_rules.replay.wire import USED, entries
 from cds_rules.vocabulary.chart import Source, Unread
 from cds_rules.vocabulary.clock import completed_years
 from cds_rules.vocabulary.errors import BadInput, CdsRulesError
+from cds_rules.vocabulary.wording import Said, said, word
+from cds_rules.vocabulary.wording import joined as joined_words
 
 _AHEAD = 64
 """Tasks a process pool is given ahead of the one whose answer is awaited."""
@@ -251,7 +253,7 @@ def call_of_request(knowledge: Knowledge, body: bytes, when: When, now: datetime
     call = request.call(now)
     items = dated(entry for document in call.documents for entry in entries(bytes(document.raw)) if entry.kind in USED)
     found = last(Record("", (), None, items))
-    return request.call(found or now), () if found else ("no date in the request: judged as of now",)
+    return request.call(found or now), () if found else (said("no date in the request: judged as of now"),)
 
 
 def _of_record(
@@ -268,6 +270,7 @@ def _of_record(
 
 def _of_request(knowledge: Knowledge, origin: str, body: bytes, options: Options, now: datetime) -> Result:
     call, notes = call_of_request(knowledge, body, options.when, now)
+    call = replace(call, language=options.language)
     return _result(evaluate(knowledge, call), stem_of(origin), f"Patient/{call.patient_id}", (origin,), notes)
 
 
@@ -300,17 +303,20 @@ def _result(
     )
 
 
-def _about(evaluation: Evaluation) -> str:
+def _about(evaluation: Evaluation) -> Said:
     """Sex, birth and age at the instant, as far as they are known."""
     subject = evaluation.chart.subject
     if subject is None:
-        return "no Patient resource"
-    words: list[str] = [subject.sex or "sex not known"]
+        return said("no Patient resource")
+    words = [word(subject.sex) if subject.sex else said("sex not known")]
     if subject.birth_date:
-        words += [f"born {subject.birth_date:%Y-%m-%d}", f"{completed_years(subject.birth_date, evaluation.at)} years"]
+        words += [
+            said("born {date}", date=subject.birth_date.isoformat()),
+            said("{years} years", years=completed_years(subject.birth_date, evaluation.at)),
+        ]
     else:
-        words.append("birth date not known")
-    return ", ".join(words)
+        words.append(said("birth date not known"))
+    return joined_words(words)
 
 
 def _strict(record: Record) -> tuple[Record, tuple[Unread, ...]]:
