@@ -117,19 +117,28 @@ def read_translations(folder: Path, rules: Iterable[str]) -> dict[str, Translati
                 Mistake(name, "", "the folder's name is no language tag; one such as de or pt-BR belongs there")
             )
             continue
-        found[place.name] = _read_translation(place, name, known, mistakes)
+        wrong: list[Mistake] = []
+        found[place.name] = _read_translation(place, name, known, wrong, lines=False)
+        if wrong:  # again, so that mistakes name their lines
+            wrong = []
+            _read_translation(place, name, known, wrong, lines=True)
+        mistakes += wrong
     if mistakes:
         raise PackError(tuple(mistakes))
     return found
 
 
-def _read_translation(place: Path, name: str, known: set[str], mistakes: list[Mistake]) -> Translation:
-    head, reader = _read(place / "words.yaml", f"{name}/words.yaml", mistakes, ("name", "decimal", "day", "words"))
+def _read_translation(place: Path, name: str, known: set[str], mistakes: list[Mistake], *, lines: bool) -> Translation:
+    head, reader = _read(
+        place / "words.yaml", f"{name}/words.yaml", mistakes, ("name", "decimal", "day", "words"), lines=lines
+    )
     words = _phrases(reader, head.get("words", {}), "words")
     titles, texts = {}, {}
     for path in sorted(place.glob("rules/*.yaml")):
         where = f"{name}/rules/{path.name}"
-        body, file = _read(path, where, mistakes, ("title", "summary", "why", "consider"), ("found", "uncertain"))
+        body, file = _read(
+            path, where, mistakes, ("title", "summary", "why", "consider"), ("found", "uncertain"), lines=lines
+        )
         if path.stem not in known:
             file.wrong("", f"no rule has this id{near(path.stem, known)}")
         titles[path.stem] = file.text(body, "title", "")
@@ -160,10 +169,16 @@ def card_text(reader: Reader, body: Mapping[str, object], where: str) -> CardTex
 
 
 def _read(
-    path: Path, name: str, mistakes: list[Mistake], required: tuple[str, ...], optional: tuple[str, ...] = ()
+    path: Path,
+    name: str,
+    mistakes: list[Mistake],
+    required: tuple[str, ...],
+    optional: tuple[str, ...] = (),
+    *,
+    lines: bool,
 ) -> tuple[Mapping[str, object], Reader]:
     reader = Reader(name)
-    document, syntax = read_yaml(path, name)
+    document, syntax = read_yaml(path, name, lines)
     mistakes += syntax
     return ({}, reader) if syntax else (reader.mapping(document, "", required, optional), reader)
 
@@ -204,7 +219,7 @@ def _ours(tag: str) -> Mapping[str, str]:
         return {}
     mistakes: list[Mistake] = []
     name = f"knowledge/languages/{tag}.yaml"
-    document, syntax = read_yaml(path, name)
+    document, syntax = read_yaml(path, name, lines=False)
     reader = Reader(name)
     words = {} if syntax else _phrases(reader, document, "")
     mistakes = [*syntax, *reader.mistakes]
