@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import logging
 import secrets
 import sys
@@ -35,7 +36,7 @@ from cds_rules.hooks.request import BadRequest, Fault, read_request
 from cds_rules.hooks.response import answered
 from cds_rules.hooks.wire import encode
 from cds_rules.knowledge.languages import ENGLISH, chosen
-from cds_rules.service import home
+from cds_rules.service import home, openapi
 from cds_rules.service.admission import Admission
 from cds_rules.service.bodies import check_shape, read_body
 from cds_rules.service.canary import Canaries
@@ -45,6 +46,7 @@ from cds_rules.service.errors import Problem
 from cds_rules.service.fetch import Fetcher, Servers
 from cds_rules.service.keysets import key_sets
 from cds_rules.service.logs import log
+from cds_rules.service.manual import manual
 from cds_rules.service.metrics import CONTENT_TYPE, Metrics, Outcomes, timed
 from cds_rules.service.outbound import Outbound
 from cds_rules.service.profiles import profiles_of
@@ -87,6 +89,8 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
         Route("/", desk.page, methods=["GET"]),
         Route("/healthz", desk.health, methods=["GET"]),
         Route("/readyz", desk.readiness, methods=["GET"]),
+        Route("/openapi.json", desk.openapi, methods=["GET"]),
+        Route("/docs/{identity}", desk.manual, methods=["GET"]),
         Route("/samples", desk.sample_list, methods=["GET"]),
         Route("/samples/{name}.json", desk.sample, methods=["GET"]),
     ]
@@ -140,6 +144,11 @@ class Desk:
         document = discovery(knowledge.tables)
         self._discovery = encode(document)
         self._page = home.page(document, self._samples.values())
+        self._openapi = encode(openapi.document())
+        self._manuals = {
+            service.id: manual(knowledge, service, entry)
+            for service, entry in zip(SERVICES, document["services"], strict=True)
+        }
         self._metrics_networks = [ip_network(each) for each in settings.telemetry.metrics_networks]
         self.warnings = tuple(_warnings(settings))
 
@@ -165,7 +174,7 @@ class Desk:
     async def services(self, request: Request) -> Response:
         """GET /cds-services."""
         async with self._admitted(request, "discovery", BASE):
-            return Response(self._discovery, media_type="application/json", headers={"Cache-Control": "max-age=300"})
+            return _lasting(request, self._discovery)
 
     async def call(self, request: Request) -> Response:
         """POST /cds-services/{id}."""
@@ -350,6 +359,17 @@ class Desk:
         """GET /: for people."""
         return HTMLResponse(self._page)
 
+    async def openapi(self, request: Request) -> Response:
+        """GET /openapi.json."""
+        return _lasting(request, self._openapi)
+
+    async def manual(self, request: Request) -> Response:
+        """GET /docs/{id}: a service, for people."""
+        found = self._manuals.get(request.path_params["identity"])
+        if found is None:
+            raise Problem("no-service")
+        return HTMLResponse(found)
+
     async def sample_list(self, _: Request) -> Response:
         """GET /samples."""
         return _json(
@@ -403,6 +423,15 @@ def _is_loopback(host: str) -> bool:
 
 def _json(body: Any) -> Response:
     return Response(encode(body), media_type="application/json")
+
+
+def _lasting(request: Request, content: bytes) -> Response:
+    """What stays the same until another version is started: clients may keep it, and ask whether it still holds."""
+    headers = {"Cache-Control": "max-age=300", "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"'}
+    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    if known & {headers["ETag"], "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type="application/json", headers=headers)
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -16,13 +16,13 @@ from cds_rules.service.samples import Sample
 SHOWN = "mg-oral-severe-ckd"
 """The sample that the page sends, as the README does."""
 
-_PAGE = Template(
+_SHELL = Template(
     """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>cds-rules</title>
+<title>$title</title>
 <style>
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -34,11 +34,20 @@ th, td { text-align: left; vertical-align: top; padding: .375rem .5rem; border-b
 </head>
 <body>
 <main>
-<h1>cds-rules</h1>
-<p>Clinical decision support over CDS Hooks: magnesium and kidneys, and cramps that may come from a diuretic or a statin.
+<h1>$title</h1>
+$body
+</main>
+</body>
+</html>
+"""
+)
+_BODY = Template(
+    """<p>Clinical decision support over CDS Hooks: magnesium and kidneys, and cramps that may come from a diuretic or a statin.
 Not a medical device and not signed off for patient care.</p>
 <h2>Services</h2>
-<p>Discovery: <a href="cds-services">/cds-services</a>. Running: <a href="healthz">/healthz</a>, <a href="readyz">/readyz</a>.</p>
+<p>Discovery: <a href="cds-services">/cds-services</a>. OpenAPI: <a href="openapi.json">/openapi.json</a>.
+Running: <a href="healthz">/healthz</a>, <a href="readyz">/readyz</a>.
+The page of each service has its queries, scopes, cards and codes.</p>
 <dl>$services</dl>
 $samples
 <h2>Prefetch</h2>
@@ -47,12 +56,13 @@ Without any of the others some rules cannot be judged, and the answer says which
 <table>
 <thead><tr><th scope="col">key</th><th scope="col">asks for</th><th scope="col">query</th></tr></thead>
 <tbody>$queries</tbody>
-</table>
-</main>
-</body>
-</html>
-"""
+</table>"""
 )
+
+
+def shell(title: str, body: str) -> str:
+    """A whole page around a body of HTML."""
+    return _SHELL.substitute(title=escape(title), body=body)
 
 
 def page(discovery: Mapping[str, Any], samples: Iterable[Sample]) -> str:
@@ -60,9 +70,10 @@ def page(discovery: Mapping[str, Any], samples: Iterable[Sample]) -> str:
     services = discovery["services"]
     queries = {query.key: query for query in QUERIES}
     shown = list(samples)
-    return _PAGE.substitute(
+    body = _BODY.substitute(
         services="".join(
-            f"<dt><code>{escape(each['id'])}</code></dt><dd>{escape(each['description'])}</dd>" for each in services
+            f'<dt><a href="docs/{escape(each["id"])}"><code>{escape(each["id"])}</code></a></dt><dd>{escape(each["description"])}</dd>'
+            for each in services
         ),
         samples=_samples(shown) if shown else "",
         queries="".join(
@@ -70,6 +81,7 @@ def page(discovery: Mapping[str, Any], samples: Iterable[Sample]) -> str:
             for key, template in services[0]["prefetch"].items()
         ),
     )
+    return shell("cds-rules", body)
 
 
 def _samples(samples: list[Sample]) -> str:
