@@ -89,7 +89,7 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
     ]
     filled = texts.fill(views)
     evidence, told = _evidence(finding, filled.found, scene)
-    found = [line for line in filled.found if line.partition(": ")[2] not in told]  # said once is enough
+    found = [line for line in dict.fromkeys(filled.found) if line.partition(": ")[2] not in told]  # said once is enough
     if offered.already_ordered:
         filled.consider.append(say(said("Already ordered: {tests}", tests=joined(offered.already_ordered))))
     detail = "\n\n".join(

@@ -73,7 +73,7 @@ def card_words(rule: Rule) -> str:
     texts = [_TEMPLATE.sub("", raw), *(link.label for link in rule.links)]
     if "direction.words" in raw:
         texts += DIRECTION_TEXTS
-    if "differential.words" in raw:
+    if "differential.found" in raw:
         texts += DIFFERENTIAL_TEXTS
     return " ".join(" ".join(texts).lower().split())
 

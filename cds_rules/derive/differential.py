@@ -116,17 +116,19 @@ class Differential:
     @property
     def advice(self) -> Said:
         """What helps whatever the cause."""
-        return ADVICE
+        return said("Advice: {advice}", advice=ADVICE)
 
     @property
-    def words(self) -> Said:
-        """The checklist in one line."""
-        present = joined([each.words for each in self.present], "; ")
-        absent = joined([each.text for each in self.absent], "; ")
-        further = said("Also think of: {causes}. Advice: {advice}.", causes=absent, advice=ADVICE)
-        if not present:
-            return further
-        return joined([said("Other causes in this chart: {causes}.", causes=present), further], " ")
+    def found(self) -> Said:
+        """The causes this chart speaks of, in one line; empty without one."""
+        present = self.present
+        causes = joined([each.words for each in present], "; ")
+        return said("Other causes in this chart: {causes}", causes=causes) if present else causes
+
+    @property
+    def further(self) -> Said:
+        """The other causes in one line."""
+        return said("Also think of: {causes}", causes=joined([each.text for each in self.absent], "; "))
 
     def _drugs(self) -> list[Item]:
         lines = []
@@ -144,7 +146,7 @@ class Differential:
                 lines.append(Item(name, False, said("not measured in 90 days")))
                 continue
             shown = lab.source.value or said("{value} {unit}", value=lab.latest.value, unit=lab.unit)
-            found = said("{value}, {days:ago}", value=shown, days=lab.age_days)
+            found = said("{value:charted}, {days:ago}", value=shown, days=lab.age_days)
             lines.append(Item(name, lab.flag in ("low", "high"), found, lab.sources[:1]))
         return lines
 

@@ -83,7 +83,7 @@ class Language:
             return self.say(value)
         if isinstance(value, int | float):
             return self.ago(value) if mark == "ago" else self.number(value, int(mark or 2))
-        return str(value)
+        return self.charted(str(value)) if mark == "charted" else str(value)
 
 
 @dataclass(frozen=True, slots=True)

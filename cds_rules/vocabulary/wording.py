@@ -2,7 +2,8 @@
 
 Everything that may reach a card and is written in Python is made by `said`. It is a `str` in English: code that compares,
 joins or logs it needs to know nothing of languages. What stands in braces is a value: text of the record stays as it is,
-a number is written with as many decimals as its mark says (`{dose:1}`, 2 without a mark), `{days:ago}` is an age.
+a number is written with as many decimals as its mark says (`{dose:1}`, 2 without a mark), `{days:ago}` is an age, `{value:charted}`
+a value of the record of which the decimal sign may change.
 Floor: vocabulary.
 """
 

@@ -100,5 +100,5 @@ def test_the_order_of_the_chart_never_matters(entries: list[Entry], hook: str) -
         ]  # type: ignore[attr-defined]
 
     assert sorted(said(first)) == sorted(said(second))
-    assert first.differential.words == second.differential.words
+    assert first.differential.items == second.differential.items
     assert [each.name for each in first.magnesium.products] == [each.name for each in second.magnesium.products]

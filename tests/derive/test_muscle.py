@@ -58,10 +58,10 @@ def test_contributors() -> None:
 def test_the_checklist_opens_with_what_the_chart_holds() -> None:
     found = derived(problem("pad"), medication("furosemide", "loop-diuretic"), cramp(timing="exertional")).differential
     assert [each.text.split(":")[0] for each in found.present] == ["diuretic", "peripheral artery disease"]
-    assert "furosemide" in found.words
-    assert "idiopathic nocturnal cramps" in found.words
+    assert "furosemide" in found.found
+    assert "idiopathic nocturnal cramps" in found.further
 
 
 def test_the_checklist_speaks_of_dialysis_only_there() -> None:
-    assert "dialysate" in derived(problem("dialysis")).differential.words
-    assert "dialysate" not in derived().differential.words
+    assert "dialysate" in derived(problem("dialysis")).differential.found
+    assert "dialysate" not in derived().differential.further
