@@ -292,6 +292,29 @@ def explain(
 
 
 @commands.command()
+def timeline(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A patient's record: Bundle or NDJSON, packed or not.")],
+    svg: Annotated[
+        Path | None, typer.Option(help="Write the picture here; needs the extra [plot].", show_default=False)
+    ] = None,
+    patient: Annotated[str, typer.Option(help="Only this patient, by id.", show_default=False)] = "",
+    hook: Annotated[str, typer.Option(help="Hook to judge at.")] = "patient-view",
+    site: Annotated[
+        Path | None, typer.Option("--site", help="A site's file of parameter values.", show_default=False)
+    ] = None,
+    pack: Packs = None,
+) -> None:
+    """Replay a record event by event without look-ahead: when each rule would first have spoken.
+
+    Exit codes: 0 told; 2 wrong usage, or nothing can be judged.
+    """
+    from cds_rules import load_packs
+    from cds_rules.commands.timeline import command
+
+    raise typer.Exit(command(load_packs((), _folders(pack), site), file, hook, svg, patient))
+
+
+@commands.command()
 def codes(
     asked: Annotated[str, typer.Argument(metavar="CODE|TEXT", help="A code, or any text of a record.")],
     system: Annotated[

@@ -61,6 +61,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "alembic": ("store/",),
     "typer": ("cli.py", "commands/", "replay/"),
     "rich": ("cli.py", "commands/", "replay/"),
+    "matplotlib": ("replay/plot.py",),
 }
 """Outside package -> the modules (or folders) through which it enters. One line each in docs/dependencies.md."""
 
