@@ -131,19 +131,30 @@ def reasons(finding: Finding, inquiry: Inquiry) -> tuple[Said, ...]:
 
 
 def _otherwise(finding: Finding, found: Iterable[Counterfactual]) -> Said | None:
-    told = [each for each in found if all(isinstance(change, _OF_A_CHART) for change in each.changes)]
+    told = [
+        each
+        for each in found
+        if all(isinstance(change, _OF_A_CHART) for change in each.changes) and not _worse(each, finding)
+    ]
     gone = [each for each in told if each.outcome.state != "fired"][:MOST_WAYS]
-    lower = [each for each in told if each.outcome.state == "fired"][: max(MOST_WAYS - len(gone), 0)]
+    lower = [each for each in told if each.outcome.state == "fired"][:1] if len(gone) < MOST_WAYS else []
     parts = []
     if gone:
-        parts.append(
-            said("Would not appear if {ways}", ways=joined([together(each.changes) for each in gone], "; or if "))
-        )
+        parts.append(said("Would not appear if {ways}", ways=joined(map(_way, gone), "; or if ")))
     parts += [
-        said("{level} only, if {way}", level=word(each.outcome.indicator or "info"), way=together(each.changes))
-        for each in lower[:1]
+        said("{level} only, if {way}", level=word(each.outcome.indicator or "info"), way=_way(each)) for each in lower
     ]
     return joined(parts, "; ") if parts else None
+
+
+def _worse(found: Counterfactual, finding: Finding) -> bool:
+    """Whether a graver card would come: no way out, and no advice."""
+    return any(SEVERITY[other.indicator] > SEVERITY[finding.indicator] for other in found.instead)
+
+
+def _way(found: Counterfactual) -> Said:
+    way = together(found.changes)
+    return said("{way} (another card would come)", way=way) if found.instead else way
 
 
 def borderline_words(found: Borderline | None) -> Said | None:

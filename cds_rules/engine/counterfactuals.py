@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from cds_rules.derive import Derived
 from cds_rules.engine.changes import Change, Dose, Filtration, Measured, Value, Without, applied
 from cds_rules.engine.explanation import fires
-from cds_rules.engine.judging import Outcome
+from cds_rules.engine.judging import Finding, Outcome
 from cds_rules.engine.levers import filtration, levers
 from cds_rules.engine.reference import NO, YES, Judgement, State, World, judge, said
 from cds_rules.engine.settling import Rulebook, Scenario, Settled, settle
@@ -35,12 +35,12 @@ Reached = Callable[[Sequence[Change]], bool]
 class Counterfactual:
     """Changes that suffice, none of which can be left out, and what the rule says then.
 
-    outcome: after arbitration, of everything run as for a hook. instead: rules whose cards would appear with it.
+    outcome: after arbitration, of everything run as for a hook. instead: the cards that would appear with it.
     """
 
     changes: tuple[Change, ...]
     outcome: Outcome
-    instead: tuple[str, ...] = ()
+    instead: tuple[Finding, ...] = ()
 
 
 class _Trials:
@@ -138,9 +138,7 @@ def _verified(
     elif outcome.state != "fired" and outcome.by in (None, "unless"):
         return None
     had = {finding.rule.id for finding in settled.findings}
-    instead = tuple(
-        finding.rule.id for finding in after.findings if finding.rule.id not in had and finding.rule.id != rule.id
-    )
+    instead = tuple(finding for finding in after.findings if finding.rule.id not in had and finding.rule.id != rule.id)
     return Counterfactual(bounded, outcome, instead)
 
 

@@ -70,7 +70,7 @@ def _rule(each: Explanation, inquiry: Inquiry, verify: bool, ask: bool) -> dict[
                 "if": str(together(way.changes)),
                 "outcome": way.outcome.state,
                 "level": way.outcome.indicator,
-                "instead": list(way.instead),
+                "instead": [found.rule.id for found in way.instead],
             }
             for way in (inquiry.counterfactuals(each.rule) if ask else ())
         ],

@@ -72,6 +72,7 @@ def description(told: Timeline) -> str:
 def _figure(told: Timeline) -> Any:
     try:
         import matplotlib
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         raise CdsRulesError(
@@ -102,7 +103,9 @@ def _figure(told: Timeline) -> Any:
             axis.spines[["top", "right"]].set_visible(False)
             axis.grid(axis="x", color="#dddddd", linewidth=0.5)
             axis.set_axisbelow(True)
-        axes[-1].tick_params(axis="x", labelrotation=0)
+        locator = AutoDateLocator(maxticks=9, interval_multiples=False)
+        axes[-1].xaxis.set_major_locator(locator)
+        axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))
         _legend(axes[-1])
         figure.suptitle("What was charted, and the cards it would have raised at each moment", fontsize=10)
         figure.align_ylabels(axes)
