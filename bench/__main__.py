@@ -1,6 +1,6 @@
 """`python -m bench [PART ...]`: evaluation by stage, service, large bundle, bulk, start-up and memory, as ratios in one table.
 
-Parts: evaluate, service, huge, bulk, start. Without any: all; each takes seconds. Ours and the yardstick are measured in
+Parts: evaluate, why, service, huge, bulk, start. Without any: all; each takes seconds. Ours and the yardstick are measured in
 turns, evaluation by the processor's time, so that a busy machine slows both alike. Reference material beside the checkout is used where there is some, else
 generated records.
 """
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ from rich.table import Table
 
 import cds_rules
 from bench import inputs
+from cds_rules.engine.counterfactuals import counterfactuals
+from cds_rules.engine.explanation import explain
+from tests.laws.patients import Patients
 from tests.shared import SHARED
 from tests.vignettes.render import AT
 
@@ -174,6 +178,53 @@ def evaluation() -> None:
             spent["match"] / len(calls) / whole,
             0.25,
         )
+
+
+# --- explanations -----------------------------------------------------------------------------------------------------
+
+
+def why() -> None:
+    """Explaining all rules, and the counterfactuals of a card, against the evaluation they are asked about."""
+    knowledge = cds_rules.load_packs()
+    patients = Patients(knowledge.tables)
+    calls = [patients.draw(seed).call() for seed in range(15)]
+    found = [cds_rules.evaluate(knowledge, each) for each in calls]
+    cards = [(each, finding.rule) for each in found for finding in each.findings]
+
+    def judged() -> None:
+        for each in calls:
+            cds_rules.evaluate(knowledge, each)
+
+    def explained() -> None:
+        for each in found:
+            explain(knowledge.rulebook, each.settled, each.chart)
+
+    def differing() -> None:
+        for each, rule in cards:
+            counterfactuals(knowledge.rulebook, rule, each.scenario, each.settled)
+
+    def with_reasons() -> None:
+        for each in calls:
+            cds_rules.evaluate(knowledge, replace(each, why=True))
+
+    evaluation, all_rules, ways, reasoned = best(judged, explained, differing, with_reasons)
+    once = evaluation / len(calls)
+    row(
+        "explain every rule of a patient",
+        micro(all_rules / len(calls)),
+        f"evaluation {micro(once)}",
+        all_rules / evaluation,
+        3,
+    )
+    row(
+        "counterfactuals of a card", micro(ways / len(cards)), f"evaluation {micro(once)}", ways / len(cards) / once, 25
+    )
+    row(
+        "evaluate with the reasons on each card",
+        micro(reasoned / len(calls)),
+        f"evaluation {micro(once)}",
+        reasoned / evaluation,
+    )
 
 
 # --- the service ------------------------------------------------------------------------------------------------------
@@ -440,7 +491,7 @@ def start() -> None:
     row("service, start-up to first answer", micro(ours), f"bare import {micro(bare)}", ours / bare, 4)
 
 
-PARTS = {"evaluate": evaluation, "service": service, "huge": large_bundle, "bulk": bulk, "start": start}
+PARTS = {"evaluate": evaluation, "why": why, "service": service, "huge": large_bundle, "bulk": bulk, "start": start}
 
 
 def main(wanted: list[str]) -> None:

@@ -14,10 +14,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from cds_rules.cards.cards import Scene, cards, not_assessed
+from cds_rules.cards.reasons import reasons
 from cds_rules.cards.texts import Texts, all_texts
 from cds_rules.cards.views import views
 from cds_rules.derive import Derived, Tables
 from cds_rules.engine.arbitration import Policy
+from cds_rules.engine.inquiry import Inquiry
 from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
 from cds_rules.engine.settling import Rulebook, Scenario, Settled, settle
 from cds_rules.fhir import Document, Reading, read_chart
@@ -40,7 +42,7 @@ class Call:
     documents: resources and Bundles; drafts have the origin "draft". selections: ids ("Type/id") of the drafts in focus,
     None: all. missing: domain of the record (vocabulary.facts.DOMAINS) -> why it was not wholly delivered, in words
     without patient data. zone: for dates without an offset. language: of the texts (BCP 47); one that no pack brings is
-    English.
+    English. why: work out for each card what would have to differ, how certain it is and what a draft adds.
     """
 
     hook: str
@@ -52,6 +54,7 @@ class Call:
     missing: Mapping[str, str] = field(default_factory=dict)
     zone: tzinfo = UTC
     language: str = ENGLISH
+    why: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +246,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         focal=derived.focal,
         magnesium_mg=derived.magnesium.total_mg,
         undelivered=_by_reason(missing),
+        reasons=_reasons(knowledge.rulebook, scenario, reached) if call.why else {},
         language=language,
     )
     lines = not_assessed([(rules[name], outcomes[name]) for name in not_judged], scene) if not_judged else ()
@@ -263,6 +267,11 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
     )
 
 
+def _reasons(rulebook: Rulebook, scenario: Scenario, settled: Settled) -> dict[str, tuple[Said, ...]]:
+    inquiry = Inquiry(rulebook, scenario, settled)
+    return {finding.rule.id: reasons(finding, inquiry) for finding in settled.findings}
+
+
 def _by_reason(missing: Mapping[str, str]) -> dict[str, Said]:
     """Why parts of the record were not wholly delivered -> which parts those are, as a clinician calls them."""
     parts: dict[str, list[Said]] = {}
@@ -271,12 +280,12 @@ def _by_reason(missing: Mapping[str, str]) -> dict[str, Said]:
     return {why: said("incomplete: {parts}", parts=joined(several)) for why, several in parts.items()}
 
 
-def _joined(reasons: Mapping[str, str], further: Mapping[str, str]) -> dict[str, str]:
+def _joined(before: Mapping[str, str], further: Mapping[str, str]) -> dict[str, str]:
     """Why parts of the record are not wholly there, each reason once."""
-    found = dict(reasons)
+    found = dict(before)
     for part, why in further.items():
-        before = found.get(part)
-        found[part] = why if before is None or before == why else f"{before}; {why}"
+        known = found.get(part)
+        found[part] = why if known is None or known == why else f"{known}; {why}"
     return found
 
 

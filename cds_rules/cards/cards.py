@@ -8,7 +8,7 @@ Floor: cards.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -26,6 +26,7 @@ from cds_rules.vocabulary.clock import days_between
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
 FOUND, WHY = said("Found in this chart"), said("Why it matters")
+REASONS = said("Why this card")
 CONSIDER, UNCERTAIN = said("Consider"), said("Not used / uncertain")
 FINDING = "dev.cds-rules.finding"
 OVERRIDES_SYSTEM = "https://cds-rules.dev/fhir/CodeSystem/override-reason"
@@ -41,7 +42,8 @@ class Scene:
 
     views: what templates read. focal: medications in focus. magnesium_mg: elemental magnesium a day of all oral
     products together. undelivered: why a part of
-    the record was not wholly delivered -> which, in a clinician's words.
+    the record was not wholly delivered -> which, in a clinician's words. reasons: rule -> what would have to differ, how
+    certain the card is, what a draft adds; empty where nobody asked.
     """
 
     hook_instance: str
@@ -55,6 +57,7 @@ class Scene:
     magnesium_mg: float
     undelivered: Mapping[str, Said]
     language: Language
+    reasons: Mapping[str, Sequence[Said]] = field(default_factory=dict)
 
 
 def cards(
@@ -103,6 +106,7 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
                     *_also(finding, scene.pack_of, scene.language),
                 ],
             ),
+            _block(say(REASONS), [escaped(say(line)) for line in scene.reasons.get(rule.id, ())]),
             f"**{say(WHY)}**\n\n{filled.why}",
             _block(say(CONSIDER), filled.consider),
             _block(

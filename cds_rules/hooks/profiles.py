@@ -28,7 +28,7 @@ class Profile:
     actions: "create", "update", "delete", or with a type ("create:ServiceRequest"). drafts_only: update and delete name
     only drafts of the request. one_action: in each suggestion. labels_hidden: people see an action's description and not
     the label, so the description says all. link_hosts: hosts that links may lead to, ANY_HOST for any. feedback: the key
-    under which its feedback has the reason; the other one is read as well. language: "" for the service's own.
+    under which its feedback has the reason; the other one is read as well. language: "" for the service's own. why: cards say what would have to differ.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Profile:
     unjudged: Unjudged = "status"
     feedback: Literal["overrideReason", "overrideReasons"] = "overrideReason"
     language: str = ""
+    why: bool = False
 
     def allows(self, action: Mapping[str, Any], drafts: Collection[str]) -> bool:
         """Whether the client can carry out an action. drafts: "Type/id" of the drafts of the request."""

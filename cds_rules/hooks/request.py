@@ -109,7 +109,7 @@ class HookRequest:
         """ "Type/id" of every draft that has an id."""
         return frozenset(_references(ABSENT if self.drafts is None else Raw(self.drafts)).values())
 
-    def call(self, at: datetime, zone: tzinfo = UTC, language: str = ENGLISH) -> Call:
+    def call(self, at: datetime, zone: tzinfo = UTC, language: str = ENGLISH, why: bool = False) -> Call:
         """The question to `evaluate`, asked at an instant, to be answered in a language."""
         return Call(
             hook=self.hook,
@@ -121,6 +121,7 @@ class HookRequest:
             missing=self.prefetch.missing,
             zone=zone,
             language=language,
+            why=why,
         )
 
 

@@ -54,14 +54,16 @@ class Answer:
         return encode(self.body)
 
 
-def judged(knowledge: Knowledge, request: HookRequest, at: datetime, language: str = ENGLISH) -> Evaluation:
+def judged(
+    knowledge: Knowledge, request: HookRequest, at: datetime, language: str = ENGLISH, why: bool = False
+) -> Evaluation:
     """Judge a request as of an instant, to be answered in a language.
 
     Raises:
         BadRequest: a prefetch value is no JSON that FHIR could be in.
     """
     try:
-        return evaluate(knowledge, request.call(at, language=language))
+        return evaluate(knowledge, request.call(at, language=language, why=why))
     except BadInput as error:
         raise BadRequest(
             (Fault("prefetch", str(error), "FHIR resources belong here"),), request.hook_instance
@@ -76,7 +78,7 @@ def answered(
     Raises:
         BadRequest: as `judged`.
     """
-    evaluation = judged(knowledge, request, at, language)
+    evaluation = judged(knowledge, request, at, language, profile.why)
     status, content = respond(
         evaluation,
         request,

@@ -23,6 +23,7 @@ _LEVELS: dict[str, dict[str, Any]] = {
     "warning": {"facecolor": "#b8b8b8", "hatch": "////"},
     "info": {"facecolor": "#ffffff", "hatch": ""},
 }
+_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "cds-rules", "font.size": 8, "hatch.linewidth": 0.6}
 _NAMES = {"egfr": "eGFR\nmL/min/1.73 m²", "magnesium": "Magnesium\nmg/dL", "potassium": "Potassium\nmmol/L"}
 _LIMITS = {"egfr": (60.0, 45.0, 30.0, 15.0), "magnesium": (), "potassium": ()}
 
@@ -33,8 +34,15 @@ def picture(told: Timeline) -> str:
     Raises:
         CdsRulesError: matplotlib is not installed.
     """
+    try:
+        from matplotlib import rc_context
+    except ModuleNotFoundError:
+        raise CdsRulesError(
+            "matplotlib is not installed; `pip install 'cds-rules[plot]'` brings what the picture needs"
+        ) from None
     buffer = io.BytesIO()
-    _figure(told).savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with rc_context(_STYLE):
+        _figure(told).savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue().decode()
     start = svg.index("<svg")
     inside = svg.index(">", start) + 1
@@ -70,47 +78,39 @@ def description(told: Timeline) -> str:
 
 
 def _figure(told: Timeline) -> Any:
-    try:
-        import matplotlib
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise CdsRulesError(
-            "matplotlib is not installed; `pip install 'cds-rules[plot]'` brings what the picture needs"
-        ) from None
-    with matplotlib.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": "cds-rules", "font.size": 8, "hatch.linewidth": 0.6}
-    ):
-        taken, cards = _rows(told.medications), _rows(told.cards)
-        symptoms = sorted({key for key, _ in told.symptoms})[:_MOST_ROWS]
-        shown = [key for key in SERIES if any(each.key == key for each in told.results)]
-        panels = [("Medications", max(len(taken), 1) * _ROW + 0.3), *[(key, _PANEL) for key in shown]]
-        if symptoms:
-            panels.append(("Symptoms", len(symptoms) * _ROW + 0.3))
-        panels.append(("Cards", max(len(cards), 1) * _ROW + 0.3))
-        heights = [height for _, height in panels]
-        figure = Figure(figsize=(_WIDTH, sum(heights) + 0.28 * len(heights) + 0.9), layout="constrained")
-        axes = figure.subplots(len(panels), 1, sharex=True, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
-        edge = max((told.until - told.since) * 0.02, timedelta(hours=1))
-        axes[0].set_xlim(told.since - edge, told.until + edge)
-        for axis, (name, _) in zip(axes, panels, strict=True):
-            if name in SERIES:
-                _series(axis, name, [each for each in told.results if each.key == name])
-            elif name == "Symptoms":
-                _symptoms(axis, symptoms, told)
-            else:
-                _bars(axis, taken if name == "Medications" else cards, told.until, name)
-            axis.spines[["top", "right"]].set_visible(False)
-            axis.grid(axis="x", color="#dddddd", linewidth=0.5)
-            axis.set_axisbelow(True)
-        locator = AutoDateLocator(maxticks=9, interval_multiples=False)
-        axes[-1].xaxis.set_major_locator(locator)
-        axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        _legend(axes[-1])
-        figure.suptitle("What was charted, and the cards it would have raised at each moment", fontsize=10)
-        figure.align_ylabels(axes)
-        figure.canvas.draw()
-        return figure
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.figure import Figure
+
+    taken, cards = _rows(told.medications), _rows(told.cards)
+    symptoms = sorted({key for key, _ in told.symptoms})[:_MOST_ROWS]
+    shown = [key for key in SERIES if any(each.key == key for each in told.results)]
+    panels = [("Medications", max(len(taken), 1) * _ROW + 0.3), *[(key, _PANEL) for key in shown]]
+    if symptoms:
+        panels.append(("Symptoms", len(symptoms) * _ROW + 0.3))
+    panels.append(("Cards", max(len(cards), 1) * _ROW + 0.3))
+    heights = [height for _, height in panels]
+    figure = Figure(figsize=(_WIDTH, sum(heights) + 0.28 * len(heights) + 0.9), layout="constrained")
+    axes = figure.subplots(len(panels), 1, sharex=True, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
+    edge = max((told.until - told.since) * 0.02, timedelta(hours=1))
+    axes[0].set_xlim(told.since - edge, told.until + edge)
+    for axis, (name, _) in zip(axes, panels, strict=True):
+        if name in SERIES:
+            _series(axis, name, [each for each in told.results if each.key == name])
+        elif name == "Symptoms":
+            _symptoms(axis, symptoms, told)
+        else:
+            _bars(axis, taken if name == "Medications" else cards, told.until, name)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="x", color="#dddddd", linewidth=0.5)
+        axis.set_axisbelow(True)
+    locator = AutoDateLocator(maxticks=9, interval_multiples=False)
+    axes[-1].xaxis.set_major_locator(locator)
+    axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    _legend(axes[-1])
+    figure.suptitle("What was charted, and the cards it would have raised at each moment", fontsize=10)
+    figure.align_ylabels(axes)
+    figure.canvas.draw()
+    return figure
 
 
 def _rows(spans: Sequence[Span]) -> list[tuple[str, list[Span]]]:

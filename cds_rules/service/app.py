@@ -31,9 +31,10 @@ import cds_rules
 from cds_rules.evaluate import Knowledge
 from cds_rules.fhir import validation
 from cds_rules.hooks.discovery import SERVICES, discovery
+from cds_rules.hooks.explained import explained
 from cds_rules.hooks.fetching import asks
 from cds_rules.hooks.request import BadRequest, Fault, read_request
-from cds_rules.hooks.response import answered
+from cds_rules.hooks.response import answered, judged
 from cds_rules.hooks.wire import encode
 from cds_rules.knowledge.languages import ENGLISH, chosen
 from cds_rules.service import home, openapi
@@ -96,6 +97,8 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
     ]
     if settings.telemetry.metrics:
         routes.append(Route("/metrics", desk.metrics_page, methods=["GET"]))
+    if settings.explains:
+        routes.append(Route("/explain", desk.explain, methods=["POST"]))
     for base in (BASE, f"{BASE}/"):  # a client that was given the address with a slash asks with two
         routes += [
             Route(base, desk.services, methods=["GET"]),
@@ -232,6 +235,23 @@ class Desk:
                     "Vary": "Accept-Language",
                 }
                 return Response(found.content(), found.status, headers, "application/json")
+
+    async def explain(self, request: Request) -> Response:
+        """POST /explain: the body of a hook, answered with the explanation of every rule, or of `?rule=`."""
+        async with self._admitted(request, "explain", "/explain"):
+            body = await self._body(request)
+            try:
+                sent = read_request(body)
+                if sent.hook not in self.knowledge.judge.hooks():
+                    raise Problem("no-service")
+                evaluation = judged(self.knowledge, sent, (self.settings.heed_at and sent.at) or self.clock())
+            except BadRequest as error:
+                raise Problem.of(error) from None
+            only = request.query_params.get("rule")
+            if only is not None and only not in evaluation.outcomes:
+                raise Problem("no-page", "This hook has no rule of that id.")
+            note(request.scope, cards=len(evaluation.cards), not_judged=len(evaluation.not_judged))
+            return _json(await asyncio.to_thread(explained, self.knowledge, evaluation, only))
 
     async def feedback(self, request: Request) -> Response:
         """POST /cds-services/{id}/feedback: what is not kept is not acknowledged."""

@@ -300,6 +300,9 @@ class ProfileChange(Section):
         None, '"overrideReason" or "overrideReasons"', "where its feedback has the reason"
     )
     language: Name | None = setting(None, "a language such as en or de", "language of cards")
+    why: bool | None = setting(
+        None, "true or false", "cards also say what would have to differ; an answer with cards takes longer"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +354,9 @@ class Settings(Section):
         "default", "the name of a profile", "how clients are answered that have no profile of their own"
     )
     samples: bool | None = setting(None, "true or false", "serve the sample requests; not set: in development")
+    explain: bool | None = setting(
+        None, "true or false", "answer POST /explain with whole explanations; not set: in development"
+    )
     heed_at: bool = setting(
         False,
         "true or false",
@@ -380,6 +386,11 @@ class Settings(Section):
     def serves_samples(self) -> bool:
         """Whether the sample requests are served."""
         return not self.production if self.samples is None else self.samples
+
+    @property
+    def explains(self) -> bool:
+        """Whether POST /explain is answered."""
+        return not self.production if self.explain is None else self.explain
 
     @property
     def origins(self) -> tuple[str, ...]:
