@@ -37,6 +37,7 @@ def document() -> Json:
         paths[f"/cds-services/{service.id}/feedback"] = {"post": _feedback(service)}
         paths[f"/docs/{service.id}"] = {"get": _reading(f"docs-{service.id}", f"{service.title}: for people", media="text/html")}  # fmt: skip
     paths |= {
+        "/explain": {"post": _explaining()},
         "/": {"get": _reading("home", "For people: what this is, services, samples", media="text/html")},
         "/healthz": {"get": _reading("health", "The process answers")},
         "/readyz": {"get": _reading("readiness", "The packs are loaded, and the check of itself passes")},
@@ -82,6 +83,23 @@ def _calling(service: Service) -> Json:
             "200": _answer("What applies. An empty list: every rule was judged, and none applies.", _ref("Response")),
             "412": unmet,
             **_refusals(CATEGORIES.keys() - _NOT_OURS_TO_PROMISE),
+        },
+    }
+
+
+def _explaining() -> Json:
+    """Where the service answers it at all: it can be switched off, and is in production."""
+    requests = [_ref(request_name(service)) for service in SERVICES]
+    rule = {"name": "rule", "in": "query", "schema": {"type": "string"}, "description": "Only this rule."}
+    return {
+        "operationId": "explain",
+        "security": _TOKEN,
+        "summary": "Why each rule of a hook spoke or was silent: the body of a hook in, explanations out",
+        "parameters": [rule],
+        "requestBody": {"required": True, "content": {_JSON: {"schema": {"anyOf": requests}}}},
+        "responses": {
+            "200": _answer("One explanation a rule, what fired first.", {"type": "object", "required": ["rules"]}),
+            **_refusals({*(CATEGORIES.keys() - _NOT_OURS_TO_PROMISE), "no-page", "no-service"}),
         },
     }
 
