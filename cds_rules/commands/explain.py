@@ -145,7 +145,8 @@ def text(name: str, told: Mapping[str, Any], deep: bool) -> Iterator[str]:
             what = "; ".join([*each["not known"], *each["because"]]) or "may be missing"
             yield f"  missing: {each['leaf']} ({what})"
             if each["prefetch"]:
-                yield f"    would be brought by prefetch key {', '.join(each['prefetch'])}"
+                keys = each["prefetch"]
+                yield f"    would be brought by prefetch key{'s' if len(keys) > 1 else ''} {', '.join(keys)}"
             yield from (
                 f"    not used: {one['reference']}: {one['detail'] or one['reason']}" for one in each["unusable"]
             )

@@ -54,4 +54,5 @@ def test_what_was_not_sent_is_named_with_the_key_that_would_bring_it(typed: Type
     path.write_text(json.dumps(request))
     done = typed("explain", path, "--rule", "mg-oral-severe-ckd")
     assert "NOT-JUDGED  mg-oral-severe-ckd" in done.out
-    assert "would be brought by prefetch key creatinine" in done.out
+    (line,) = [line for line in done.out.splitlines() if "would be brought by prefetch" in line][:1]
+    assert "creatinine" in line
