@@ -41,7 +41,10 @@ def installed_packs() -> Mapping[str, Path]:
 
 
 def load_packs(
-    names: Sequence[str] | None = None, folders: Sequence[Path] = (), parameters: Path | None = None
+    names: Sequence[str] | None = None,
+    folders: Sequence[Path] = (),
+    parameters: Path | None = None,
+    codes: Path | None = None,
 ) -> Knowledge:
     """Read packs and compile them, once at start-up.
 
@@ -49,6 +52,7 @@ def load_packs(
         names: entry point names; None: every installed pack (none when `folders` are given).
         folders: pack folders that are not installed.
         parameters: a site's file of parameter values, each within the bounds of its pack.
+        codes: the file of codes that `cds-rules terminology update` wrote.
 
     Raises:
         CdsRulesError: no such pack. PackError: every mistake of every file.
@@ -66,7 +70,7 @@ def load_packs(
     found = [installed[name] for name in wanted] + list(folders)
     if not found:
         raise CdsRulesError(f"no pack is installed: nothing is registered in the entry point group {PACKS}")
-    return build(read_packs(found, parameters), _version())
+    return build(read_packs(found, parameters), _version(), codes)
 
 
 def _version() -> str:

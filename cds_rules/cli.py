@@ -325,6 +325,9 @@ def codes(
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overlay: Annotated[
+        Path | None, typer.Option(help="Codes that `terminology update` fetched, to be asked too.", show_default=False)
+    ] = None,
     pack: Packs = None,
 ) -> None:
     """Say what a code or a text is taken for, and the row of the value sets that says so.
@@ -335,7 +338,7 @@ def codes(
 
     from cds_rules.commands.codes import CodeBook, as_json, as_lines
 
-    answer = CodeBook(_folders(pack)).ask(asked, system)
+    answer = CodeBook(_folders(pack), overlay).ask(asked, system)
     print(dumps(as_json(answer), indent=1, ensure_ascii=False) if json else "\n".join(as_lines(answer)))
     raise typer.Exit(0 if answer.known else 1)
 
@@ -365,6 +368,38 @@ def rxnorm(
 
     for line in rebuild(folder, out, _folders(pack)).lines():
         print(line)
+
+
+terminology = typer.Typer(help="Codes of a terminology server.", no_args_is_help=True)
+commands.add_typer(terminology, name="terminology")
+
+
+@terminology.callback()
+def _terminology() -> None:
+    """Keep room for commands beside `update`."""
+
+
+@terminology.command()
+def update(
+    server: Annotated[str, typer.Option(metavar="URL", help="Base address of a FHIR terminology server.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that codes.csv is written into.")] = Path("."),
+    network: Annotated[
+        list[str] | None, typer.Option(help="Private network the server lies in, such as 10.1.0.0/16; may be repeated.")
+    ] = None,
+    pack: Packs = None,
+) -> None:
+    """Fetch the codes below the concepts of the packs, once, into a file that start-up reads.
+
+    The file is named by `packs.codes` in the settings of the service. It only adds codes; what could not be asked for stays
+    as an earlier update left it. Exit codes: 0 all was asked for; 1 some was not, and is named; 2 nothing was.
+    """
+    from cds_rules.commands.terminology import update as fetch
+
+    path = out / "codes.csv"
+    made = fetch(server, path, _folders(pack), _today(), tuple(network or ()))
+    for line in made.lines(path):
+        print(line)
+    raise typer.Exit(1 if made.troubles else 0)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cds_rules.knowledge.codes import ATC, EDQM, ICD10, ICD10_CM, LOINC, NDC, RXNORM, SNOMED, Codes, system_name
 from cds_rules.knowledge.files import near
+from cds_rules.knowledge.overlay import read_overlay
 from cds_rules.knowledge.phrases import Phrases, fold, words
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.knowledge.units import spelling
@@ -116,12 +117,16 @@ class _File:
 class CodeBook:
     """The value sets of packs, ready to be asked what something is taken for and why."""
 
-    def __init__(self, folders: Iterable[Path]) -> None:
-        """Read every CSV below valuesets/ and tables/ of the packs, with line numbers."""
+    def __init__(self, folders: Iterable[Path], overlay: Path | None = None) -> None:
+        """Read every CSV below valuesets/ and tables/ of the packs, with line numbers, and an overlay of codes."""
         entries: dict[str, list[Entry]] = {}
         for folder in folders:
             for path in sorted([*folder.glob("valuesets/*.csv"), *folder.glob("tables/*.csv")]):
                 entries.setdefault(path.stem, []).extend(_entries(folder, path))
+        if overlay is not None:
+            tables = {name: [each.row for each in rows] for name, rows in entries.items()}
+            for number, row in enumerate(read_overlay(overlay, tables), 2):
+                _add(entries[row["table"]], Entry("overlay", overlay.name, number, row))
         self._terms = Terminology.from_tables({name: [each.row for each in rows] for name, rows in entries.items()})
         self._files = {name: _File(rows, name in _MEDICATION_TEXTS[:1]) for name, rows in entries.items()}
         self._classes = entries.get("medication_classes", [])
@@ -357,6 +362,14 @@ def _entries(folder: Path, path: Path) -> Iterator[Entry]:
         reader = csv.DictReader(file)
         for row in reader:
             yield Entry(folder.name, f"{path.parent.name}/{path.name}", reader.line_num, row)
+
+
+def _add(entries: list[Entry], added: Entry) -> None:
+    """Add a row of an overlay to a value set that does not know its code."""
+    columns, row = entries[0].row, added.row
+    if not any((each.row["system"], each.row["code"]) == (row["system"], row["code"]) for each in entries):
+        whole = {**dict.fromkeys(columns, ""), **{name: row[name] for name in row if name in columns}}
+        entries.append(replace(added, row=whole))
 
 
 def _uri(system: str) -> str:

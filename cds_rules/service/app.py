@@ -84,7 +84,10 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
     tracing = traces(settings)
     packs = settings.packs
     desk = Desk(
-        knowledge or cds_rules.load_packs(folders=packs.folders, parameters=packs.parameters), settings, clock, tracing
+        knowledge or cds_rules.load_packs(folders=packs.folders, parameters=packs.parameters, codes=packs.codes),
+        settings,
+        clock,
+        tracing,
     )
     routes = [
         Route("/", desk.page, methods=["GET"]),

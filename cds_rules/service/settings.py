@@ -339,6 +339,9 @@ class Packs(Section):
     parameters: File | None = setting(
         None, "the path of a YAML file", "what the site sets, within the bounds of the pack"
     )
+    codes: File | None = setting(
+        None, "the path of a CSV file", "codes that `cds-rules terminology update` fetched; they only add to the packs'"
+    )
 
 
 @dataclass(frozen=True, slots=True)
