@@ -120,7 +120,7 @@ def views(derived: Derived, parameters: SimpleNamespace) -> Mapping[str, Any]:
         "spacings": [_spacing(each) for each in derived.spacings],
         "spacing": _spacing(derived.spacings[0]) if derived.spacings else None,
         "worst_interaction": _worst(derived.interactions),
-        "here": View(Circumstances(derived)),
+        "here": View(Circumstances(derived, parameters)),
     }
 
 
@@ -138,8 +138,9 @@ def vocabulary(parameters: Mapping[str, float | str] | None = None) -> Mapping[s
 class Circumstances:
     """What single rules name: problems, drug pairs and findings of one kind. Each is worked out when a text reads it."""
 
-    def __init__(self, derived: Derived) -> None:
+    def __init__(self, derived: Derived, parameters: SimpleNamespace) -> None:
         self._all = derived
+        self._parameters = parameters
 
     def _names(self, *classes: str) -> list[str]:
         return list(dict.fromkeys(drug.name for key in classes for drug in self._all.by_class[key]))
@@ -268,7 +269,7 @@ class Circumstances:
     @property
     def monitoring(self) -> Mapping[str, Any]:
         """Drugs without a magnesium in their interval: drugs, days."""
-        return _monitored(self._all)
+        return _monitored(self._all, self._parameters)
 
     @property
     def prep_risk(self) -> Said:
@@ -289,12 +290,15 @@ _DEFICIT = frozenset(
 )
 _SUPPORTING = frozenset({"loss-of-appetite", "fatigue", "nausea", "vomiting"})
 _CRITICAL_SIGNS = frozenset({"hyporeflexia", "respiratory-depression", "flaccid-paralysis", "heart-block"})
-_MONITORING: Sequence[tuple[int, tuple[str, ...]]] = (
-    (7, ("aminoglycoside",)),
-    (14, ("cisplatin", "anti-egfr-mab", "amphotericin-b", "foscarnet", "pentamidine-iv")),
-    (90, ("calcineurin-inhibitor",)),
-    (365, ("ppi", "digoxin", "loop-diuretic", "thiazide-diuretic")),
+_MONITORING: Sequence[tuple[str, float, tuple[str, ...]]] = (
+    ("monitor_aminoglycoside", 7.0, ("aminoglycoside",)),
+    ("monitor_highest", 14.0, ("cisplatin", "anti-egfr-mab", "amphotericin-b", "foscarnet", "pentamidine-iv")),
+    ("monitor_calcineurin", 90.0, ("calcineurin-inhibitor",)),
+    ("monitor_yearly", 365.0, ("ppi", "digoxin", "loop-diuretic", "thiazide-diuretic")),
 )
+"""Parameter of the interval, its value where no pack declares it, classes (clinical specification 2.18)."""
+_TAKEN_FOR = {"aminoglycoside": 5.0, "ppi": 365.0}
+"""Days from which on a class asks for monitoring."""
 _CRAMP_DRUGS = (
     "beta2-agonist",
     "raloxifene",
@@ -359,15 +363,23 @@ def _cramp_drugs(derived: Derived) -> list[View]:
     ]
 
 
-def _monitored(derived: Derived) -> dict[str, object]:
-    """The drugs whose interval without a magnesium is the shortest that has passed, and that interval in days."""
+def _monitored(derived: Derived, parameters: SimpleNamespace) -> dict[str, object]:
+    """The drugs whose interval without a magnesium is the shortest that has passed, each name once, and the interval in days."""
     lab = derived.labs["magnesium"]
     since = lab.age_days if lab is not None else float("inf")
-    for days, classes in _MONITORING:
-        drugs = list({id(drug): drug for key in classes for drug in derived.by_class[key]}.values())
+    for parameter, standard, classes in _MONITORING:
+        days = getattr(parameters, parameter, standard)
+        drugs: dict[str, Drug] = {}
+        for key in classes:
+            for drug in derived.by_class[key]:
+                known = drugs.get(drug.name)
+                if drug.known_days >= _TAKEN_FOR.get(key, 0.0) - 1e-9 and (
+                    known is None or drug.known_days > known.known_days
+                ):
+                    drugs[drug.name] = drug
         if drugs and since > days:
-            return {"drugs": drugs, "days": days}
-    return {"drugs": [], "days": 365}
+            return {"drugs": list(drugs.values()), "days": f"{days:g}"}
+    return {"drugs": [], "days": ""}
 
 
 def _limited(derived: Derived) -> View | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import cds_rules
 from cds_rules.evaluate import Call, Knowledge, evaluate
 from tests.fhir.builders import AT, ago, bundle, coded, document, lab, patient, request
 
@@ -143,3 +145,19 @@ def test_what_was_given_by_an_unknown_route_is_not_taken_to_bind_in_the_gut(know
     assert rule not in cards(knowledge, given(), draft=oxide)
     assert rule in cards(knowledge, given(route={"text": "PO"}), draft=oxide)
     assert rule in cards(knowledge, order("c", "Ciprofloxacin", (500, "mg"), "", days=1), draft=oxide)
+
+
+def test_a_drug_on_file_several_times_is_named_once(knowledge: Knowledge) -> None:
+    chart = [order(f"p{days}", "omeprazole 20 mg") | {"authoredOn": ago(days)} for days in (2000, 1200, 400)]
+    chart.append(order("d", "digoxin 0.125 mg"))
+    card = cards(knowledge, *chart)["hypomagnesemia-drug-monitoring"]
+    assert card["summary"].lower().count("omeprazole") == 1
+    assert "not checked in 365 days" in card["summary"]
+
+
+def test_the_interval_on_the_card_is_the_sites(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text("monitor_yearly: 200\n")
+    chart = [order("f", "furosemide 40 mg"), order("d", "digoxin 0.125 mg"), lab("mg", MAGNESIUM, 2.0, "mg/dL", 250)]
+    card = cards(cds_rules.load_packs(parameters=site), *chart)["hypomagnesemia-drug-monitoring"]
+    assert "not checked in 200 days" in card["summary"]
