@@ -446,6 +446,7 @@ def _symptoms(derived: Derived) -> Iterable[Fact]:
             "age_days": _number(each.age_days),
             "onset_days": _number(each.onset_days),
             "cramp": each.cramp,
+            "nocturnal": each.timing == "nocturnal",
             "gut": each.gut,
             "after_magnesium": each.after_magnesium,
             "after_diuretic": each.after_diuretic,

@@ -329,6 +329,7 @@ KINDS: Mapping[str, Kind] = {
             "age_days": _number("days since it was last recorded", "d"),
             "onset_days": _number("days since onset", "d"),
             "cramp": _flag("true_muscle_cramp"),
+            "nocturnal": _flag("said to come at night or in sleep"),
             "gut": _flag("diarrhea, bloating, nausea, abdominal cramp, or a cramp record at abdomen or stomach"),
             "after_magnesium": _flag("not before the start of an active mg_oral product"),
             "after_diuretic": _flag("a true muscle cramp whose onset is not before the start of an active diuretic"),

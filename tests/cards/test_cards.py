@@ -161,3 +161,20 @@ def test_the_interval_on_the_card_is_the_sites(tmp_path: Path) -> None:
     chart = [order("f", "furosemide 40 mg"), order("d", "digoxin 0.125 mg"), lab("mg", MAGNESIUM, 2.0, "mg/dL", 250)]
     card = cards(cds_rules.load_packs(parameters=site), *chart)["hypomagnesemia-drug-monitoring"]
     assert "not checked in 200 days" in card["summary"]
+
+
+@pytest.mark.parametrize(("text", "recommended"), [("Leg cramps at night", False), ("Leg cramps", True)])
+def test_blood_tests_are_recommended_unless_cramps_come_at_night_alone(
+    knowledge: Knowledge, text: str, recommended: bool
+) -> None:
+    cramp = {
+        "resourceType": "Condition",
+        "id": "c",
+        "clinicalStatus": coded("http://terminology.hl7.org/CodeSystem/condition-clinical", "active"),
+        "code": {"text": text},
+        "subject": {"reference": "Patient/p"},
+        "recordedDate": ago(3),
+    }
+    offers = {each["label"]: each for each in cards(knowledge, cramp)["cramp-differential"]["suggestions"]}
+    assert offers["Order basic metabolic panel"].get("isRecommended", False) is recommended
+    assert "isRecommended" not in offers["Order serum magnesium"]
