@@ -15,6 +15,7 @@ from typing import Any
 
 from cds_rules.evaluate import Evaluation, Knowledge, evaluate
 from cds_rules.knowledge.rules import SEVERITY
+from cds_rules.vocabulary.facts import ORDER_HOOKS
 from tests.laws.patients import LABS, PERSON, TERMINOLOGY, Json, Patient, Patients, ago, concept, key_of, quantity
 
 NOT_USED = "**Not used / uncertain**"
@@ -178,7 +179,7 @@ def the_future_changes_nothing(trial: Trial) -> str | None:
 
 def an_idle_draft_adds_no_card(trial: Trial) -> str | None:
     patient = trial.patient
-    if patient.hook == "patient-view":
+    if patient.hook not in ORDER_HOOKS:
         return None
     draft = {**IRRELEVANT[2], "id": "idle", "status": "draft", "subject": {"reference": f"Patient/{PERSON}"}}
     selections = patient.selections and patient.selections | {"MedicationRequest/idle"}

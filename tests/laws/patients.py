@@ -16,11 +16,15 @@ from typing import Any
 from cds_rules.evaluate import Call
 from cds_rules.fhir import Document
 from cds_rules.knowledge.pack import Rows
+from cds_rules.vocabulary.facts import ORDER_HOOKS
 
 AT = datetime(2026, 6, 15, 14, 30, tzinfo=UTC)
 """The evaluation instant of all patients."""
 
-HOOKS = ("patient-view", "patient-view", "order-select", "order-sign")
+HOOKS = (
+    *("patient-view", "patient-view", "patient-view", "order-select", "order-select", "order-sign", "order-sign"),
+    *("encounter-start", "encounter-discharge", "medication-refill"),
+)
 PERSON = "someone"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
@@ -172,13 +176,30 @@ class _Draw:
         chart += [self.medication() for _ in range(chance.choice((0, 1, 2, 3, 5)))]
         if chance.random() < 0.1:
             chart.append(self.order())
-        drafts = (
-            [self.medication(draft=True) for _ in range(chance.choice((1, 1, 2)))] if hook.startswith("order") else []
-        )
+        chart += self.hard()
+        drafts = [self.medication(draft=True) for _ in range(chance.choice((1, 1, 2)))] if hook in ORDER_HOOKS else []
         chosen = None
         if hook == "order-select":
             chosen = frozenset(f"{each['resourceType']}/{each['id']}" for each in drafts[:1])
         return Patient(hook, tuple(chart), tuple(drafts), chosen)
+
+    def hard(self) -> list[Json]:
+        """Now and then what makes rules collide: dialysis, pregnancy, several products of one ingredient, a statin with a partner."""
+        chance = random.Random(self.chance.random())  # one draw, whatever comes of it
+        found: list[Json] = []
+        if chance.random() < 0.08:
+            found.append(self.condition(chance.choice(("dialysis", "aki", "torsades", "gitelman-bartter"))))
+        if chance.random() < 0.06:
+            pregnant = {"system": SNOMED, "code": "77386006", "display": "Pregnancy"}
+            found.append(
+                {**self.condition("dehydration"), "id": self.identity("pregnancy"), "code": {"coding": [pregnant]}}
+            )
+        if chance.random() < 0.1:
+            twice = self.medication(kind=0.0)
+            found += [twice, {**twice, "id": self.identity(key_of(twice))}]
+        if chance.random() < 0.1:
+            found += [self.medication(kind=0.5), self.medication(key="clarithromycin")]
+        return found
 
     def identity(self, key: str) -> str:
         self.counter += 1
@@ -231,9 +252,9 @@ class _Draw:
             valueCodeableConcept={"text": function},
         )
 
-    def condition(self) -> Json:
+    def condition(self, key: str = "") -> Json:
         chance = self.chance
-        key = chance.choice(sorted(self.source.conditions))
+        key = key if key in self.source.conditions else chance.choice(sorted(self.source.conditions))
         days = chance.choice(DAYS)
         return self.resource(
             "Condition",
@@ -265,9 +286,9 @@ class _Draw:
             recordedDate=ago(days),
         )
 
-    def medication(self, draft: bool = False) -> Json:
+    def medication(self, draft: bool = False, kind: float | None = None, key: str = "") -> Json:
         chance = self.chance
-        kind = chance.random()
+        kind = 1.0 if key else chance.random() if kind is None else kind
         if kind < 0.4:
             row = chance.choice(self.source.magnesium)
             unit = "mL" if row["per"] == "mL" else "tablet"
@@ -276,7 +297,7 @@ class _Draw:
         elif kind < 0.6:
             row, unit, amount, key = chance.choice(self.source.statins), "tablet", 1, "statin"
         else:
-            key = chance.choice(USUAL) if chance.random() < 0.6 else chance.choice(sorted(self.source.drugs))
+            key = key or (chance.choice(USUAL) if chance.random() < 0.6 else chance.choice(sorted(self.source.drugs)))
             row, unit, amount = chance.choice(self.source.drugs[key]), "tablet", 1
         intravenous = row.get("category", "") in ("iv_magnesium", "iv_fluid_or_electrolyte_mix", "parenteral_nutrition")
         route = ("47625008", "Intravenous route") if intravenous else ("26643006", "Oral route")
