@@ -58,7 +58,8 @@ def load_packs(
         CdsRulesError: no such pack. PackError: every mistake of every file.
     """
     from cds_rules.evaluate import build
-    from cds_rules.knowledge.pack import read_packs
+    from cds_rules.knowledge.overlay import read_overlay
+    from cds_rules.knowledge.pack import merged_tables, read_packs
     from cds_rules.vocabulary.errors import CdsRulesError
 
     installed = installed_packs()
@@ -70,7 +71,9 @@ def load_packs(
     found = [installed[name] for name in wanted] + list(folders)
     if not found:
         raise CdsRulesError(f"no pack is installed: nothing is registered in the entry point group {PACKS}")
-    return build(read_packs(found, parameters), _version(), codes)
+    packs = read_packs(found, parameters)
+    overlay = read_overlay(codes, merged_tables(pack.tables for pack in packs)) if codes else ()
+    return build(packs, _version(), overlay)
 
 
 def _version() -> str:

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +26,7 @@ from cds_rules.fhir import Document, Reading, read_chart
 from cds_rules.fhir.validation import why_invalid
 from cds_rules.knowledge.decisions import Decisions, decisions_of, settled
 from cds_rules.knowledge.languages import ENGLISH, Language, read_languages
-from cds_rules.knowledge.overlay import read_overlay, with_overlay
+from cds_rules.knowledge.overlay import with_overlay
 from cds_rules.knowledge.pack import Pack, Rows, merged_tables
 from cds_rules.knowledge.rules import Rule
 from cds_rules.knowledge.terminology import Terminology
@@ -126,19 +125,18 @@ class Knowledge:
         return self.rulebook.decisions
 
 
-def build(packs: Sequence[Pack], version: str, overlay: Path | None = None) -> Knowledge:
+def build(packs: Sequence[Pack], version: str, overlay: Rows = ()) -> Knowledge:
     """Compile packs that have been read.
 
     Args:
-        overlay: file of codes that a terminology server added.
+        overlay: codes that a terminology server added.
 
     Raises:
-        PackError: a text is not a valid template, or a row of the overlay does not fit. MatcherError: too many compiled
-            rules for one hook.
+        PackError: a text is not a valid template. MatcherError: too many compiled rules for one hook.
     """
     tables = merged_tables(pack.tables for pack in packs)
-    if overlay is not None:
-        tables = with_overlay(tables, read_overlay(overlay, tables))
+    if overlay:
+        tables = with_overlay(tables, overlay)
     parameters = settled(pack.parameters for pack in packs)
     rules = tuple(rule for pack in packs for rule in pack.rules)
     languages = read_languages(pack.translations for pack in packs)
