@@ -97,6 +97,7 @@ MAY_READ_FILES = {
     "knowledge/languages.py": "finds the files of languages, called once at start-up",
     "knowledge/parsed.py": "keeps what rule files held, called once at start-up",
     "knowledge/pack.py": "finds the folder of a pack, called once at start-up",
+    "knowledge/overlay.py": "reads the codes that a terminology server added, called once at start-up",
     "knowledge/cases.py": "reads the cases beside the rules, for tests alone",
     "engine/durable.py": "asks whether this Python can import durable-rules",
 }
