@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from cds_rules.vocabulary.errors import CdsRulesError
 
@@ -78,7 +78,7 @@ def read_place(said: str) -> Place:
 
     Raises:
         AddressError: not http or https, user information, a host that is not plain ASCII, an IPv4 address in another form
-            than four decimal numbers, a port out of range, control characters, too long.
+            than four decimal numbers, a port out of range, a path with "..", control characters, too long.
 
     >>> str(read_place("HTTPS://EHR.example.org.:443/fhir?x=a|b#c"))
     'https://ehr.example.org/fhir?x=a%7Cb'
@@ -98,6 +98,8 @@ def read_place(said: str) -> Place:
         raise AddressError(_NOT_PLAIN)
     host, port = _host_and_port(authority.lower(), _PORTS[scheme])
     target = _encoded(found[3] or "/")
+    if any(unquote(each) in (".", "..") for each in target.partition("?")[0].split("/")):
+        raise AddressError("its path leads upward")
     return Place(Origin(scheme, host, port), target if target.startswith("/") else f"/{target}")
 
 

@@ -227,10 +227,10 @@ class _Call:
         """
         if not link:
             return None
-        if "://" not in link:
-            return self.base.under(link) if link[0] not in "/\\" else None
+        if link[0] in "/\\":
+            return None
         try:
-            place = read_place(link)
+            place = read_place(link if _ABSOLUTE.match(link) else str(self.base.under(link)))
         except AddressError:
             return None
         ours = self.base.origin
@@ -277,8 +277,9 @@ class _Call:
         return Bounds(seconds=max(self.left, 0.001), size=self.fetcher.settings.max_bytes, types=TYPES)
 
 
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _MEDICATION = Query("medication", "Medication", "what an order refers to", "medications")
-_MEDICATION_NAME = re.compile(r"Medication/[A-Za-z0-9.-]{1,64}")
+_MEDICATION_NAME = re.compile(r"Medication/(?!\.+\Z)[A-Za-z0-9.-]{1,64}")
 
 
 def _unread(because: str) -> str:

@@ -38,7 +38,7 @@ def test_an_address_is_read_into_its_parts(said: str, read: str) -> None:
         "https://[::1/", "https://[fe80::1%25eth0]/", "https://[::ffff:127.0.0.1]evil.example/", "https://[not]/",
         "https://ehr.example.org:0/", "https://ehr.example.org:65536/", "https://ehr.example.org:80a/", "https://ehr.example.org:\u0664\u0664\u0663/", "https://ehr.example.org:1:2/",
         "https://ehr\u3002example.org/", "https://\u2460\u2461.example/", "https://m\u00fcnchen.example/", "https://\u212aehr.example/", "https://ehr..example.org/", "https://-ehr.example.org/", "https://ehr example.org/",
-        "https://ehr.example.org/\r\nHost: evil", "https://ehr.example.org/\x00", "https://ehr.example\t.org/", "https://" + "a" * 300 + "/", "https://ehr.example.org/" + "a" * 9000,
+        "https://ehr.example.org/fhir/../other", "https://ehr.example.org/fhir/%2E%2e/other", "https://ehr.example.org/./", "https://ehr.example.org/fhir/..", "https://ehr.example.org/\r\nHost: evil", "https://ehr.example.org/\x00", "https://ehr.example\t.org/", "https://" + "a" * 300 + "/", "https://ehr.example.org/" + "a" * 9000,
     ],
 )  # fmt: skip
 def test_what_two_readers_could_read_in_two_ways_is_refused(said: str) -> None:

@@ -20,6 +20,7 @@ from cds_rules.service.fetch import Servers
 from cds_rules.service.settings import Fetch, Settings
 from tests.hooks.build import PATIENT, context, everything, magnesium, request, searchset
 from tests.hooks.fakes import AT
+from tests.service.conftest import HERE
 from tests.service.fhir_server import FhirServer, fhir, outcome, running
 from tests.service.test_real_clients import CREATININE, FINDING, MAGNESIUM_OXIDE, draft
 
@@ -41,9 +42,8 @@ def serve(knowledge: Knowledge, server: FhirServer) -> Iterator[Callable[..., Te
 
     def made(**settings: Any) -> TestClient:
         fetch = Fetch(**{"servers": (server.base,)} | settings)
-        client = TestClient(
-            create_app(knowledge, Settings(fetch=fetch), clock=lambda: AT), raise_server_exceptions=False
-        )
+        app = create_app(knowledge, Settings(fetch=fetch), clock=lambda: AT)
+        client = TestClient(app, raise_server_exceptions=False, client=HERE)
         opened.append(client.__enter__())
         return client
 
@@ -220,7 +220,7 @@ def test_a_server_behind_a_proxy_that_writes_other_links_is_asked_where_it_is(se
 
 @pytest.mark.parametrize(
     "link",
-    ["http://127.0.0.1:{other}/fhir/x", "https://evil.example/fhir?page=2", "//127.0.0.1:{other}/fhir", "http://169.254.169.254/", "http://x@127.0.0.1:{other}/", "file:///etc/passwd", "\\\\evil.example"],
+    ["http://127.0.0.1:{other}/fhir/x", "https://evil.example/fhir?page=2", "//127.0.0.1:{other}/fhir", "http://169.254.169.254/", "http://x@127.0.0.1:{other}/", "file:///etc/passwd", "\\\\evil.example", "../other/MedicationRequest?page=2", "http://127.0.0.1:{own}/fhir/../other", "javascript:x"],
 )  # fmt: skip
 def test_a_next_page_elsewhere_is_not_called_and_what_it_holds_is_not_known(
     serve: Any, server: FhirServer, link: str
@@ -228,7 +228,7 @@ def test_a_next_page_elsewhere_is_not_called_and_what_it_holds_is_not_known(
     with running(FhirServer()) as other:
         server.resources = [PATIENT, OXIDE, {**OXIDE, "id": "rx2"}]
         server.page = 1
-        server.links = lambda _: link.format(other=other.port)
+        server.links = lambda _: link.format(other=other.port, own=server.port)
         answer = post(serve(), server)
         assert other.seen == []
     assert answer.status_code in (200, 412)
@@ -277,7 +277,7 @@ def test_a_medication_of_a_draft_is_read(serve: Any, server: FhirServer) -> None
     assert shown(answer) == ["mg-oral-severe-ckd"]
 
 
-@pytest.mark.parametrize("reference", ["https://evil.example/fhir/Medication/m1", "http://127.0.0.1:1/fhir/Medication/m1", "Medication/../../x", "Patient/p1", "Medication/a b", "urn:uuid:1", "#m1"])  # fmt: skip
+@pytest.mark.parametrize("reference", ["https://evil.example/fhir/Medication/m1", "http://127.0.0.1:1/fhir/Medication/m1", "Medication/../../x", "Medication/..", "Patient/p1", "Medication/a b", "urn:uuid:1", "#m1"])  # fmt: skip
 def test_a_reference_elsewhere_is_not_followed(serve: Any, server: FhirServer, reference: str) -> None:
     server.resources = [PATIENT, {**elsewhere(), "medicationReference": {"reference": reference}}]
     answer = post(serve(), server)
@@ -445,7 +445,7 @@ def test_data_of_two_patients_is_refused(serve: Any, server: FhirServer) -> None
 
 @pytest.mark.parametrize(
     "said",
-    ["http://127.0.0.1:{port}/other", "http://127.0.0.1:{port}/fhirx", "http://127.0.0.1:{port}", "http://localhost:{port}/fhir", "https://127.0.0.1:{port}/fhir", "http://x:y@127.0.0.1:{port}/fhir", "http://127.0.0.1:{port}/fhir?x=1", "http://169.254.169.254/", "http://[::1]:{port}/fhir", "http://0x7f.1:{port}/fhir", "ftp://127.0.0.1:{port}/fhir", "nonsense"],
+    ["http://127.0.0.1:{port}/other", "http://127.0.0.1:{port}/fhir/../other", "http://127.0.0.1:{port}/fhir/%2e%2e/other", "http://127.0.0.1:{port}/fhirx", "http://127.0.0.1:{port}", "http://localhost:{port}/fhir", "https://127.0.0.1:{port}/fhir", "http://x:y@127.0.0.1:{port}/fhir", "http://127.0.0.1:{port}/fhir?x=1", "http://169.254.169.254/", "http://[::1]:{port}/fhir", "http://0x7f.1:{port}/fhir", "ftp://127.0.0.1:{port}/fhir", "nonsense"],
 )  # fmt: skip
 def test_a_server_that_is_not_on_the_list_is_not_asked(serve: Any, server: FhirServer, said: str) -> None:
     answer = post(serve(), server, fhirServer=said.format(port=server.port))
