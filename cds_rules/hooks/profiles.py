@@ -27,15 +27,16 @@ class Profile:
 
     actions: "create", "update", "delete", or with a type ("create:ServiceRequest"). drafts_only: update and delete name
     only drafts of the request. one_action: in each suggestion. labels_hidden: people see an action's description and not
-    the label, so the description says all. link_hosts: hosts that links may lead to, ANY_HOST for any. feedback: the key
-    under which its feedback has the reason; the other one is read as well. language: "" for the service's own. why: cards say what would have to differ.
+    the label, so the description says all. selection: the one selectionBehavior it knows; None: as the card has it.
+    link_hosts: hosts that links may lead to, ANY_HOST for any. feedback: the key under which its feedback has the reason;
+    the other one is read as well. language: "" for the service's own. why: cards say what would have to differ.
     """
 
     name: str
     actions: frozenset[str] = frozenset({"create", "update", "delete"})
     drafts_only: bool = False
     one_action: bool = False
-    selection: Literal["any", "at-most-one"] = "any"
+    selection: Literal["any", "at-most-one"] | None = None
     labels_hidden: bool = False
     link_hosts: frozenset[str] = frozenset({ANY_HOST})
     unjudged: Unjudged = "status"
@@ -60,6 +61,7 @@ SHIPPED: Mapping[str, Profile] = {
             "epic",
             actions=frozenset({"create:MedicationRequest", "delete:MedicationRequest"}),
             one_action=True,
+            selection="any",
             labels_hidden=True,
             feedback="overrideReasons",
         ),
@@ -108,11 +110,12 @@ def _shaped(
         else:
             in_words.append(suggestion["label"])
     made.pop("suggestions", None)
-    made.pop("selectionBehavior", None)
+    sent = made.pop("selectionBehavior", "any")
+    behavior = profile.selection or sent
     if offered:
-        if profile.selection == "at-most-one":
+        if behavior == "at-most-one":
             _recommend_one(offered)
-        made |= {"suggestions": offered, "selectionBehavior": _selection(card, profile)}
+        made |= {"suggestions": offered, "selectionBehavior": behavior}
     if in_words:
         lines = "\n".join(f"- {escaped(each)}" for each in in_words)
         made["detail"] = f"{card.get('detail', '')}\n\n**{say(_BY_HAND)}**\n\n{lines}".strip()
@@ -121,11 +124,6 @@ def _shaped(
         if not made["links"]:
             del made["links"]
     return made
-
-
-def _selection(card: Mapping[str, Any], profile: Profile) -> str:
-    """As the card asks, unless the client can only pick one."""
-    return str(card.get("selectionBehavior", "any")) if profile.selection == "any" else profile.selection
 
 
 def _parts(suggestion: Mapping[str, Any], profile: Profile, patient_id: str) -> Iterator[dict[str, Any]]:

@@ -142,6 +142,15 @@ def test_crd_changes_only_what_is_among_the_drafts() -> None:
     assert one(offering(suggestion(REVISE)), "crd", drafts=()).get("suggestions") is None
 
 
+def test_how_suggestions_go_together_stays_unless_the_client_knows_one_way_only() -> None:
+    exclusive = offering(suggestion(DELETE), suggestion(DELETE)) | {"selectionBehavior": "at-most-one"}
+    assert [one(exclusive, name)["selectionBehavior"] for name in ("default", "sandbox", "epic")] == [
+        "at-most-one",
+        "at-most-one",
+        "any",
+    ]
+
+
 def test_at_most_one_means_at_most_one_recommendation() -> None:
     ours = derived("ours", SHIPPED["default"], {"selection": "at-most-one"})
     (found,) = shaped(
