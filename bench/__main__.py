@@ -1,12 +1,14 @@
 """`python -m bench [PART ...]`: evaluation by stage, service, large bundle, bulk, start-up and memory, as ratios in one table.
 
-Parts: evaluate, why, service, huge, bulk, start. Without any: all; each takes seconds. Ours and the yardstick are measured in
-turns, evaluation by the processor's time, so that a busy machine slows both alike. Reference material beside the checkout is used where there is some, else
+Parts: evaluate, why, service, huge, bulk, start, load. Without any: all but load; each takes seconds. `load --minutes 5` takes
+minutes: sixteen callers with mixed bodies, errors and memory. Ours and the yardstick are measured in turns, evaluation by
+the processor's time, so that a busy machine slows both alike. Reference material beside the checkout is used where there is some, else
 generated records.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import gc
@@ -33,6 +35,7 @@ from rich.table import Table
 
 import cds_rules
 from bench import inputs
+from bench.load import CALLERS, sustained
 from cds_rules.engine.counterfactuals import counterfactuals
 from cds_rules.engine.explanation import explain
 from tests.laws.patients import Patients
@@ -491,11 +494,25 @@ def start() -> None:
     row("service, start-up to first answer", micro(ours), f"bare import {micro(bare)}", ours / bare, 4)
 
 
+# --- load -------------------------------------------------------------------------------------------------------------
+
+
+def long_load(minutes: float, workers: int) -> None:
+    """Sixteen callers for minutes: no part of the default, since it takes so long."""
+    found = sustained(minutes * 60, workers)
+    p50, p99, growth = found.percentile(0.5), found.percentile(0.99), found.growth()
+    answers = ", ".join(f"{count:,} x {status}" for status, count in sorted(found.statuses.items()))
+    row(f"load, {CALLERS} callers, {minutes:g} min, {workers} worker(s): errors", f"{found.errors}", answers)
+    row("  p50", micro(p50), f"{len(found.times) / minutes / 60:,.0f} answers a second")
+    row("  p99", micro(p99), "own p50", p99 / p50, 5)
+    row("  memory at the end", f"{found.memory[-1][1]:,.0f} MB", "after the first minute", growth, 1.05)
+
+
 PARTS = {"evaluate": evaluation, "why": why, "service": service, "huge": large_bundle, "bulk": bulk, "start": start}
 
 
 def main(wanted: list[str]) -> None:
-    for name in wanted or PARTS:
+    for name in wanted:
         try:
             PARTS[name]()
         except Exception as error:  # one part that cannot run must not hide the others
@@ -505,5 +522,16 @@ def main(wanted: list[str]) -> None:
     print(f"{datetime.now(UTC):%Y-%m-%d}, Python {sys.version.split()[0]}, this process at most {peak:,.0f} MB")
 
 
+def options(arguments: list[str]) -> list[str]:
+    """Parts to run; `load` with its own options becomes a part of its own."""
+    reader = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    reader.add_argument("parts", nargs="*", choices=[[], *PARTS, "load"], metavar="PART")
+    reader.add_argument("--minutes", type=float, default=5.0, help="how long load lasts")
+    reader.add_argument("--workers", type=int, default=1, help="processes that answer to load")
+    read = reader.parse_args(arguments)
+    PARTS["load"] = lambda: long_load(read.minutes, read.workers)
+    return read.parts or [name for name in PARTS if name != "load"]
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(options(sys.argv[1:]))

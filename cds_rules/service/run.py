@@ -44,7 +44,7 @@ def serve(config: Path | None = None, given: Mapping[str, Any] | None = None, ch
         _application(settings)
         print(f"{settings.mode}: settings and packs are fit to start")
     elif settings.server.workers == 1:
-        uvicorn.run(_application(settings), **_options(settings))
+        uvicorn.run(_application(settings), **options(settings))
     else:
         # a worker reads its settings itself: it gets what the command line said the way it gets the rest
         os.environ |= {f"{PREFIX}{name}": str(value) for name, value in (given or {}).items()}
@@ -53,9 +53,7 @@ def serve(config: Path | None = None, given: Mapping[str, Any] | None = None, ch
         with tempfile.TemporaryDirectory(prefix="cds-rules-metrics-") as folder:
             os.environ[FOLDER] = folder
             _supervise(
-                uvicorn.Config(
-                    f"{__name__}:worker", factory=True, workers=settings.server.workers, **_options(settings)
-                )
+                uvicorn.Config(f"{__name__}:worker", factory=True, workers=settings.server.workers, **options(settings))
             )
 
 
@@ -90,8 +88,8 @@ def main() -> None:
         sys.exit(str(error))
 
 
-def _options(settings: Settings) -> dict[str, Any]:
-    """What the server is told."""
+def options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told."""
     server = settings.server
     return {
         "host": server.host,
