@@ -402,5 +402,65 @@ def update(
     raise typer.Exit(1 if made.troubles else 0)
 
 
+ledger_commands = typer.Typer(help="The ledger of decisions.", no_args_is_help=True, rich_markup_mode=None)
+feedback_commands = typer.Typer(help="What clinicians answered to cards.", no_args_is_help=True, rich_markup_mode=None)
+commands.add_typer(ledger_commands, name="ledger")
+commands.add_typer(feedback_commands, name="feedback")
+
+Config = Annotated[
+    Path | None, typer.Option(help="TOML file of settings. Default: what CDS_RULES_CONFIG names.", show_default=False)
+]
+
+
+@ledger_commands.command("verify")
+def ledger_verify(
+    config: Config = None,
+    anchor: Annotated[
+        str, typer.Option(help="What an earlier verify printed: nothing up to there may be missing or other.")
+    ] = "",
+) -> None:
+    """Find any row of the ledger that was changed, removed or put elsewhere, and name the first.
+
+    Exit codes: 0 all is as it was written; 1 it is not; 2 wrong usage, or the database cannot be read.
+    """
+    from cds_rules.commands.ledger import verify
+
+    raise typer.Exit(verify(config, anchor))
+
+
+@ledger_commands.command("prune")
+def ledger_prune(config: Config = None) -> None:
+    """Remove what is older than store.decision_days, content_days and feedback_days; the rest can still be verified."""
+    from cds_rules.commands.ledger import prune
+
+    raise typer.Exit(prune(config))
+
+
+@ledger_commands.command("forget")
+def ledger_forget(
+    patient: Annotated[str, typer.Option(help="Patient id, as the EHR sends it in context.patientId.")],
+    tenant: Annotated[str, typer.Option(help="Tenant that the patient belongs to. Default: calls without one.")] = "",
+    config: Config = None,
+) -> None:
+    """Remove everything that is kept about one patient; the rest can still be verified."""
+    from cds_rules.commands.ledger import forget
+
+    raise typer.Exit(forget(config, patient.removeprefix("Patient/"), tenant))
+
+
+@feedback_commands.command("report")
+def feedback_report(
+    config: Config = None,
+    since: Annotated[str, typer.Option(help="Cards shown from this day or instant on.", show_default=False)] = "",
+    until: Annotated[str, typer.Option(help="Cards shown before this day or instant.", show_default=False)] = "",
+    tenant: Annotated[str, typer.Option(help="Of one tenant alone.", show_default=False)] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say for each rule how often its card was shown, accepted, overridden and why, with 95 % intervals."""
+    from cds_rules.commands.feedback import report
+
+    raise typer.Exit(report(config, since, until, tenant, json))
+
+
 if __name__ == "__main__":
     app()

@@ -21,6 +21,7 @@ from cds_rules.derive import Derived, Tables
 from cds_rules.engine.arbitration import Policy
 from cds_rules.engine.inquiry import Inquiry
 from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
+from cds_rules.engine.overrides import Override
 from cds_rules.engine.settling import Rulebook, Scenario, Settled, settle
 from cds_rules.fhir import Document, Reading, read_chart
 from cds_rules.fhir.validation import why_invalid
@@ -43,7 +44,8 @@ class Call:
     documents: resources and Bundles; drafts have the origin "draft". selections: ids ("Type/id") of the drafts in focus,
     None: all. missing: domain of the record (vocabulary.facts.DOMAINS) -> why it was not wholly delivered, in words
     without patient data. zone: for dates without an offset. language: of the texts (BCP 47); one that no pack brings is
-    English. why: work out for each card what would have to differ, how certain it is and what a draft adds.
+    English. why: work out for each card what would have to differ, how certain it is and what a draft adds. overrides: what
+    was answered to earlier cards of this patient.
     """
 
     hook: str
@@ -56,6 +58,7 @@ class Call:
     zone: tzinfo = UTC
     language: str = ENGLISH
     why: bool = False
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Evaluation:
     """The answer: cards in CDS Hooks JSON shape, most urgent first, and exactly one outcome for each rule of the hook.
 
     not_assessed: what could not be judged, in Markdown, in a clinician's words and the language of the call.
+    silenced: rule -> why an override keeps it silent.
     """
 
     hook: str
@@ -78,6 +82,7 @@ class Evaluation:
     fingerprint: str
     scenario: Scenario
     settled: Settled
+    silenced: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chart(self) -> Chart:
@@ -223,7 +228,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
     missing = _joined(call.missing, reading.lost)
     withdrawn: dict[str, str] = {}
     while True:
-        scenario = Scenario(chart, call.hook, call.at, missing)
+        scenario = Scenario(chart, call.hook, call.at, missing, call.overrides)
         reached = settle(knowledge.rulebook, scenario)
         found = _invalid(reached.findings, reading)
         refused = {reference: reason for reference, reason in found.items() if reference not in withdrawn}
@@ -270,6 +275,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         fingerprint=knowledge.fingerprint,
         scenario=scenario,
         settled=reached,
+        silenced=reached.overridden,
     )
 
 

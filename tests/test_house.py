@@ -59,6 +59,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "uvicorn": ("service/", "cli.py"),
     "sqlalchemy": ("store/",),
     "alembic": ("store/",),
+    "cryptography": ("store/keys.py",),
     "typer": ("cli.py", "commands/", "replay/"),
     "rich": ("cli.py", "commands/", "replay/"),
     "matplotlib": ("replay/plot.py",),

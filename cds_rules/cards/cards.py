@@ -98,6 +98,7 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
     detail = "\n\n".join(
         block
         for block in (
+            _block("Shown again", [escaped(each) for each in finding.returned]),
             _block(
                 say(FOUND),
                 [

@@ -43,7 +43,8 @@ class Finding:
     """A rule that fired: its level, the facts it rests on, and what could not be told beside.
 
     facts: the evidence, those of the trigger first, each once. doubts: sentences about levels and suppressions that could
-    not be judged. also: findings this one took in.
+    not be judged. also: findings this one took in. returned: sentences about overrides that no longer stand, and what
+    changed since.
     """
 
     rule: Rule
@@ -51,6 +52,7 @@ class Finding:
     facts: tuple[Fact, ...]
     doubts: tuple[str, ...] = ()
     also: tuple[Finding, ...] = ()
+    returned: tuple[str, ...] = ()
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from datetime import datetime
 
 from cds_rules.derive import Derived, Tables, derive
 from cds_rules.engine.arbitration import Policy, arbitrate, silenced
-from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
+from cds_rules.engine.judging import NOTHING, Finding, Judge, Outcome, Verdict
+from cds_rules.engine.overrides import Override, heed
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.decisions import Decisions
 from cds_rules.vocabulary.chart import Chart
@@ -41,23 +42,31 @@ class Rulebook:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A chart as it is or as it might be, and the question. missing: domain of the record -> why it is not wholly there."""
+    """A chart as it is or as it might be, and the question.
+
+    missing: domain of the record -> why it is not wholly there. overrides: what was answered to earlier cards.
+    """
 
     chart: Chart
     hook: str
     at: datetime
     missing: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What rules make of a scenario: the findings that stay, most urgent first, and one outcome for each rule."""
+    """What rules make of a scenario: the findings that stay, most urgent first, and one outcome for each rule.
+
+    overridden: rule -> why an override keeps it silent.
+    """
 
     derived: Derived
     world: World
     verdict: Verdict
     findings: tuple[Finding, ...]
     outcomes: Mapping[str, Outcome]
+    overridden: Mapping[str, str] = field(default_factory=dict)
 
 
 def settle(rulebook: Rulebook, scenario: Scenario) -> Settled:
@@ -66,7 +75,12 @@ def settle(rulebook: Rulebook, scenario: Scenario) -> Settled:
     derived = rulebook.derived(scenario)
     world = World(derived.facts, derived.gaps)
     verdict = rulebook.judge.judge(hook, derived.facts, derived.gaps, missing)
-    findings, outcomes = arbitrate(verdict, rulebook.policy, world, hook)
+    heard, overridden = verdict, NOTHING
+    if scenario.overrides:
+        heard, overridden = heed(
+            verdict, scenario.overrides, rulebook.decisions, scenario.at, derived.facts, scenario.chart
+        )
+    findings, outcomes = arbitrate(heard, rulebook.policy, world, hook)
     if scenario.chart.subject and scenario.chart.subject.deceased:
         findings, outcomes = (), silenced(outcomes)
-    return Settled(derived, world, verdict, findings, outcomes)
+    return Settled(derived, world, verdict, findings, outcomes, overridden)

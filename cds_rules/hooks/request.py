@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
+from cds_rules.engine.overrides import Override
 from cds_rules.evaluate import Call
 from cds_rules.fhir import Document
 from cds_rules.hooks.prefetch import Prefetch, read_prefetch
@@ -109,7 +110,14 @@ class HookRequest:
         """ "Type/id" of every draft that has an id."""
         return frozenset(_references(ABSENT if self.drafts is None else Raw(self.drafts)).values())
 
-    def call(self, at: datetime, zone: tzinfo = UTC, language: str = ENGLISH, why: bool = False) -> Call:
+    def call(
+        self,
+        at: datetime,
+        zone: tzinfo = UTC,
+        language: str = ENGLISH,
+        why: bool = False,
+        overrides: tuple[Override, ...] = (),
+    ) -> Call:
         """The question to `evaluate`, asked at an instant, to be answered in a language."""
         return Call(
             hook=self.hook,
@@ -122,6 +130,7 @@ class HookRequest:
             zone=zone,
             language=language,
             why=why,
+            overrides=overrides,
         )
 
 

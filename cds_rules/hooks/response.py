@@ -17,7 +17,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from cds_rules.engine.arbitration import DECEASED
-from cds_rules.evaluate import Evaluation, Knowledge, evaluate
+from cds_rules.engine.overrides import Override
+from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.hooks.discovery import Service
 from cds_rules.hooks.outcome import Issue, operation_outcome
 from cds_rules.hooks.prefetch import Delivery, State
@@ -47,6 +48,7 @@ class Answer:
     status: int
     body: dict[str, Any]
     request: HookRequest
+    call: Call
     evaluation: Evaluation
 
     def content(self) -> bytes:
@@ -62,23 +64,34 @@ def judged(
     Raises:
         BadRequest: a prefetch value is no JSON that FHIR could be in.
     """
+    return _evaluated(knowledge, request.call(at, language=language, why=why))
+
+
+def _evaluated(knowledge: Knowledge, call: Call) -> Evaluation:
     try:
-        return evaluate(knowledge, request.call(at, language=language, why=why))
+        return evaluate(knowledge, call)
     except BadInput as error:
-        raise BadRequest(
-            (Fault("prefetch", str(error), "FHIR resources belong here"),), request.hook_instance
-        ) from None
+        raise BadRequest((Fault("prefetch", str(error), "FHIR resources belong here"),), call.hook_instance) from None
 
 
 def answered(
-    knowledge: Knowledge, request: HookRequest, at: datetime, profile: Profile = DEFAULT, language: str = ENGLISH
+    knowledge: Knowledge,
+    request: HookRequest,
+    at: datetime,
+    profile: Profile = DEFAULT,
+    language: str = ENGLISH,
+    overrides: tuple[Override, ...] = (),
 ) -> Answer:
     """Judge a request as of an instant and shape the answer for its client.
+
+    Args:
+        overrides: what was answered to earlier cards of this patient.
 
     Raises:
         BadRequest: as `judged`.
     """
-    evaluation = judged(knowledge, request, at, language, profile.why)
+    call = request.call(at, language=language, why=profile.why, overrides=overrides)
+    evaluation = _evaluated(knowledge, call)
     status, content = respond(
         evaluation,
         request,
@@ -86,7 +99,7 @@ def answered(
         profile=profile,
         language=knowledge.languages[language],
     )
-    return Answer(status, content, request, evaluation)
+    return Answer(status, content, request, call, evaluation)
 
 
 def answer(
@@ -142,6 +155,7 @@ def _account(evaluation: Evaluation, deliveries: Sequence[Delivery]) -> dict[str
                 {"rule": rule, "because": "; ".join(because) or "not known"}
                 for rule, because in evaluation.not_judged.items()
             ],
+            "suppressed": [{"rule": rule, "because": because} for rule, because in evaluation.silenced.items()],
             "prefetch": [
                 {"key": delivery.key, "state": delivery.state.value, "because": delivery.because}
                 for delivery in deliveries

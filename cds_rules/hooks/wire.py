@@ -212,6 +212,20 @@ def envelope(body: bytes) -> Envelope | Misshapen:
         raise WireError("is nested too deeply") from None
 
 
+def plain(body: bytes) -> Any:
+    """The values of a JSON body.
+
+    Raises:
+        WireError: not JSON in UTF-8, or nested too deeply.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise WireError("is not JSON in UTF-8") from None
+    except RecursionError:
+        raise WireError("is nested too deeply") from None
+
+
 def kind(raw: Raw) -> str:
     """The kind of a JSON value in words: object, array, string, number, true or false, null, nothing."""
     return _KINDS.get(memoryview(raw)[0], "number") if raw is not ABSENT else "nothing"

@@ -29,13 +29,15 @@ from cds_rules.knowledge.rules import (
     Level,
     Link,
     Parameter,
+    Pattern,
     Removal,
     Rule,
     Suggestion,
     Unless,
+    Worse,
 )
 from cds_rules.vocabulary.errors import Mistake, PackError
-from cds_rules.vocabulary.facts import HOOKS, TESTS
+from cds_rules.vocabulary.facts import HOOKS, KINDS, TESTS
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -391,7 +393,7 @@ RULE_KEYS = (
     "evidence",
 )
 SUGGESTION_OPTIONAL = ("recommended", "when", "classes", "urgent", "ingredient", "at_most", "below")
-RULE_OPTIONAL = ("ages", "unless", "suggestions", "links")
+RULE_OPTIONAL = ("ages", "unless", "suggestions", "links", "worse")
 
 
 def read_rule(
@@ -473,6 +475,11 @@ def _read_rule(
         overrides=reader.words(body, "overrides", "", overrides),
         evidence=tuple(_evidence(reader, item, where) for item, where in reader.items(body, "evidence", "", 1)),
         links=tuple(links[link] for link in reader.words(body, "links", "", links)),
+        worse=tuple(
+            each
+            for item, where in reader.items(body, "worse", "")
+            if (each := _worse(reader, item, where, parameters, words))
+        ),
     )
     return (None if reader.mistakes else rule), tuple(reader.mistakes)
 
@@ -518,6 +525,29 @@ def _suggestion(
         at_most,
         below,
     )
+
+
+def _worse(
+    reader: Reader, value: object, where: str, parameters: Mapping[str, Parameter], words: Words
+) -> Worse | None:
+    body = reader.mapping(value, where, ("fact", "called"), open_keys=True)
+    ways = [way for way in ("rises", "falls") if way in body]
+    if len(ways) != 1:
+        reader.wrong(where, "one of rises, falls belongs here, with the field that does", value)
+        return None
+    about = read_condition(
+        reader, {key: each for key, each in body.items() if key not in ("called", *ways)}, where, parameters, words
+    )
+    field = KINDS[about.kind].fields.get(str(body[ways[0]])) if isinstance(about, Pattern) else None
+    if field is None or (field.type != "number" and not (field.ordered and ways == ["rises"])):
+        reader.wrong(
+            f"{where}.{ways[0]}",
+            f"found {shown(body[ways[0]])}; a field of the fact that is a number, or one whose words have an order and rise, belongs here",
+            value,
+        )
+        return None
+    assert isinstance(about, Pattern)
+    return Worse(about, str(body[ways[0]]), ways == ["rises"], reader.text(body, "called", where))
 
 
 def _evidence(reader: Reader, value: object, where: str) -> Evidence:

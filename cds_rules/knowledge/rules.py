@@ -173,6 +173,22 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Worse:
+    """What this rule calls worse since a card was overridden: a field of some facts that rises, or falls.
+
+    A number, or a word of a list that goes from good to bad (then it rises). called: in words, for the card.
+    """
+
+    about: Pattern
+    field: str
+    rises: bool
+    called: str
+
+    def __str__(self) -> str:
+        return f"{self.about} {'rises' if self.rises else 'falls'} {self.field}"
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """A link on the card to something outside."""
 
@@ -200,6 +216,7 @@ class Rule:
     overrides: tuple[str, ...]
     evidence: tuple[Evidence, ...]
     links: tuple[Link, ...] = ()
+    worse: tuple[Worse, ...] = ()
 
     @property
     def topic(self) -> str:

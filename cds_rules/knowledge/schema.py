@@ -50,6 +50,22 @@ def rule_schema(words: Words) -> Schema:
             "population": _TEXT,
         },
     )
+    worse = [
+        {
+            "description": kind.meaning,
+            **_mapping(
+                {"fact": {"const": name}, "called": _TEXT},
+                _comparisons(kind, name, words)
+                | {
+                    way: {"enum": _measurable(kind, way == "rises")}
+                    for way in ("rises", "falls")
+                    if _measurable(kind, way == "rises")
+                },
+            ),
+        }
+        for name, kind in KINDS.items()
+        if _measurable(kind, True)
+    ]
     parts: dict[str, Schema] = {
         "title": _TEXT,
         "version": {"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},
@@ -70,6 +86,7 @@ def rule_schema(words: Words) -> Schema:
         "overrides": {"type": "array", "items": _TEXT, "uniqueItems": True},
         "links": {"type": "array", "items": _TEXT, "uniqueItems": True},
         "evidence": {"type": "array", "minItems": 1, "items": evidence},
+        "worse": {"type": "array", "items": {"oneOf": worse}},
     }
     return {
         "$schema": _DIALECT,
@@ -167,10 +184,18 @@ def _condition_definitions(words: Words) -> Schema:
 
 
 def _pattern(name: str, kind: Kind, words: Words) -> Schema:
-    fields = {
+    return {"description": kind.meaning, **_mapping({"fact": {"const": name}}, _comparisons(kind, name, words))}
+
+
+def _comparisons(kind: Kind, name: str, words: Words) -> dict[str, Schema]:
+    return {
         field: _comparison(declared, words.get((name, field), frozenset())) for field, declared in kind.fields.items()
     }
-    return {"description": kind.meaning, **_mapping({"fact": {"const": name}}, fields)}
+
+
+def _measurable(kind: Kind, rises: bool) -> list[str]:
+    """The fields of which a rule may say that they got worse."""
+    return [name for name, field in kind.fields.items() if field.type == "number" or (field.ordered and rises)]
 
 
 def _comparison(field: Field, choice: frozenset[str]) -> Schema:

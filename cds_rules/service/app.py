@@ -13,6 +13,7 @@ import logging
 import secrets
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
@@ -51,13 +52,14 @@ from cds_rules.service.manual import manual
 from cds_rules.service.metrics import CONTENT_TYPE, Metrics, Outcomes, timed
 from cds_rules.service.outbound import Outbound
 from cds_rules.service.profiles import profiles_of
+from cds_rules.service.records import Records
 from cds_rules.service.samples import read_samples
 from cds_rules.service.settings import Settings
-from cds_rules.service.tokens import Caller, Doorkeeper, Memory, Refused
+from cds_rules.service.tokens import Caller, Doorkeeper, Refused
 from cds_rules.service.traces import Traces, traces
-from cds_rules.store.database import Database
 from cds_rules.store.errors import StoreError
-from cds_rules.store.tokens import Tokens
+from cds_rules.store.report import read_instant
+from cds_rules.store.store import Store
 
 Clock = Callable[[], datetime]
 BASE = "/cds-services"
@@ -95,6 +97,7 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
         Route("/readyz", desk.readiness, methods=["GET"]),
         Route("/openapi.json", desk.openapi, methods=["GET"]),
         Route("/docs/{identity}", desk.manual, methods=["GET"]),
+        Route("/reports/feedback", desk.reception, methods=["GET"]),
         Route("/samples", desk.sample_list, methods=["GET"]),
         Route("/samples/{name}.json", desk.sample, methods=["GET"]),
     ]
@@ -137,10 +140,9 @@ class Desk:
         self.admission = Admission(settings.limits)
         self.outbound = Outbound(plain_http=not settings.production)
         self.fetcher = Fetcher(self.outbound, settings.fetch, Outcomes(self.metrics.fetches))
-        self.database = _database(settings)
-        remembered = (
-            partial(asyncio.to_thread, Tokens(self.database).first_seen) if self.database else Memory().first_seen
-        )
+        self.store = Store(settings)
+        self.records = Records(self.store, self.metrics.queue.set, self.metrics.dropped.inc)
+        remembered = partial(asyncio.to_thread, self.store.first_seen)
         self.doorkeeper = Doorkeeper(
             settings, profiles_of(settings), key_sets(settings, self.outbound, self.metrics), remembered
         )
@@ -164,6 +166,7 @@ class Desk:
         for warning in self.warnings:
             log(logging.WARNING, warning)
         watch = asyncio.create_task(self.canaries.watch())
+        await self.records.open()
         # all that start-up built is taken out of the collector's rounds: they would show in the slowest answers
         gc.collect()
         gc.freeze()
@@ -173,8 +176,7 @@ class Desk:
         with suppress(asyncio.CancelledError):
             await watch
         await self.outbound.aclose()
-        if self.database:
-            self.database.close()
+        await self.records.close()
         self.traces.close()
 
     async def services(self, request: Request) -> Response:
@@ -186,6 +188,7 @@ class Desk:
         """POST /cds-services/{id}."""
         identity = request.path_params["identity"]
         service = self._by_id.get(identity)
+        started, asked_at = time.perf_counter(), self.clock()
         async with self._admitted(request, service.id if service else "unknown", f"{BASE}/{identity}") as caller:
             if service is None:
                 raise Problem("no-service")
@@ -197,14 +200,16 @@ class Desk:
             language = chosen(self.knowledge.languages, header, caller.profile.language)
             try:
                 sent = read_request(body, service.hook)
-                at = (self.settings.heed_at and sent.at) or self.clock()
+                at = (self.settings.heed_at and sent.at) or asked_at
+                with self._stage("overrides"):
+                    overrides = await self.records.overrides(sent, caller, at)
                 if sent.fhir_server and self.settings.fetch.enabled:
                     with self._stage("fetch"):
                         sent = await self.fetcher.complete(
                             sent, lambda told: asks(self.knowledge, told, at), self._servers(caller)
                         )
                 with self._stage("judge"):
-                    found = answered(self.knowledge, sent, at, caller.profile, language)
+                    found = answered(self.knowledge, sent, at, caller.profile, language, overrides)
             except BadRequest as error:
                 if error.hook_instance:
                     note(request.scope, correlation=correlation_of(error.hook_instance))
@@ -237,7 +242,10 @@ class Desk:
                     "Content-Language": language if found.status == 200 else ENGLISH,
                     "Vary": "Accept-Language",
                 }
-                return Response(found.content(), found.status, headers, "application/json")
+                content = found.content()
+            seconds = time.perf_counter() - started
+            self.records.keep(found, service=service.id, caller=caller, at=asked_at, seconds=seconds)
+            return Response(content, found.status, headers, "application/json")
 
     async def explain(self, request: Request) -> Response:
         """POST /explain: the body of a hook, answered with the explanation of every rule, or of `?rule=`."""
@@ -261,8 +269,27 @@ class Desk:
         identity = request.path_params["identity"]
         known = identity in self._by_id
         endpoint = f"{identity}/feedback" if known else "unknown"
-        async with self._admitted(request, endpoint, f"{BASE}/{identity}/feedback"):
-            raise Problem("no-feedback" if known else "no-service")
+        async with self._admitted(request, endpoint, f"{BASE}/{identity}/feedback") as caller:
+            if not known:
+                raise Problem("no-service")
+            body = await self._body(request)
+            try:
+                status, content = await self.records.feedback(body, service=identity, caller=caller)
+            except BadRequest as error:
+                raise Problem.of(error) from None
+            return Response(encode(content), status, media_type="application/json")
+
+    async def reception(self, request: Request) -> Response:
+        """GET /reports/feedback: how cards were received, rule by rule; ?since= and ?until= limit when they were shown."""
+        async with self._admitted(request, "reports/feedback", "/reports/feedback") as caller:
+            limits = {}
+            for name in ("since", "until"):
+                if said := request.query_params.get(name):
+                    try:
+                        limits[name] = read_instant(said)
+                    except ValueError as error:
+                        raise Problem.of(BadRequest((Fault(name, "something else", str(error)),))) from None
+            return _json(await self.records.report(caller, **limits))
 
     @asynccontextmanager
     async def _admitted(self, request: Request, endpoint: str, path: str) -> AsyncIterator[Caller]:
@@ -425,16 +452,6 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield f"DEVELOPMENT MODE: {who}; never with real patients"
     if settings.trust.public_sandbox:
         yield "THE PUBLIC SANDBOX IS TRUSTED: everybody can read its private key; never with real patients"
-
-
-def _database(settings: Settings) -> Database | None:
-    """The database of the settings, brought to this version; None when there is none (development)."""
-    url = settings.store.database_url
-    if not url:
-        return None
-    database = Database(url)
-    database.migrate()
-    return database
 
 
 def _is_loopback(host: str) -> bool:

@@ -39,7 +39,8 @@ CATEGORIES: Mapping[str, Category] = {
     "too-many": Category(
         429, "throttled", "This client has too many requests under way; the Retry-After header says when to come back."
     ),
-    "no-feedback": Category(501, "not-supported", "This version does not keep feedback; nothing was recorded."),
+    "not-kept": Category(503, "transient", "Feedback cannot be kept now; nothing was recorded. Send it again."),
+    "not-told": Category(503, "transient", "What was kept cannot be read now."),
     "internal": Category(
         500, "exception", "The service failed; nothing was assessed. The X-Correlation-Id header names this call."
     ),

@@ -38,6 +38,7 @@ def document() -> Json:
         paths[f"/docs/{service.id}"] = {"get": _reading(f"docs-{service.id}", f"{service.title}: for people", media="text/html")}  # fmt: skip
     paths |= {
         "/explain": {"post": _explaining()},
+        "/reports/feedback": {"get": _reporting()},
         "/": {"get": _reading("home", "For people: what this is, services, samples", media="text/html")},
         "/healthz": {"get": _reading("health", "The process answers")},
         "/readyz": {"get": _reading("readiness", "The packs are loaded, and the check of itself passes")},
@@ -112,9 +113,30 @@ def _feedback(service: Service) -> Json:
         "tags": [service.hook],
         "requestBody": {"required": True, "content": {_JSON: {"schema": FEEDBACK}}},
         "responses": {
-            "200": _answer("It is kept.", {"type": "object"}),
+            "200": _answer("All of it is on disk.", {"type": "object", "required": ["feedback"]}),
             **_refusals(CATEGORIES.keys() - _NOT_OURS_TO_PROMISE),
         },
+    }
+
+
+def _reporting() -> Json:
+    found = _reading(
+        "feedback-report", "How cards are received, rule by rule", {"type": "object", "required": ["rules"]}
+    )
+    limits = [
+        {
+            "name": name,
+            "in": "query",
+            "description": f"Cards shown {what} a day or instant.",
+            "schema": {"type": "string"},
+        }
+        for name, what in (("since", "from"), ("until", "before"))
+    ]
+    return found | {
+        "security": _TOKEN,
+        "parameters": limits,
+        "responses": found["responses"]
+        | _refusals(["bad-request", *(CATEGORIES.keys() - _NOT_OURS_TO_PROMISE - _OF_BODIES)]),
     }
 
 

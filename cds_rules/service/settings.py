@@ -252,13 +252,24 @@ class Store(Section):
         "a secret of at least 32 characters",
         "key of the hashes that stand for patients and users",
     )
-    keep_values: bool = setting(
-        False, "true or false", "keep the values a decision rests on, not their references alone"
+    previous_keys: Secret = setting(
+        NOTHING, "secrets with blanks between them", "earlier keys, which still read what was written by them"
+    )
+    keep: Literal["off", "hashed", "full"] = setting(
+        "hashed",
+        '"off", "hashed" or "full"',
+        "off: no decision is kept, and overrides are not remembered; hashed: hashes and reasons, no values; full: besides, sealed, all that is needed to judge again",
+    )
+    keep_comments: bool = setting(
+        False, "true or false", "keep, sealed, what clinicians write beside a reason; it may name patients"
     )
     queue: Annotated[int, Field(ge=10, le=1_000_000)] = _whole(
         10, 1_000_000, 10_000, "decisions that may wait to be written; beyond that they are dropped and counted"
     )
     decision_days: Annotated[int, Field(ge=1, le=36_500)] = _whole(1, 36_500, 365, "how long decisions are kept")
+    content_days: Annotated[int, Field(ge=1, le=36_500)] = _whole(
+        1, 36_500, 90, "how long what was judged is kept, where all is kept"
+    )
     feedback_days: Annotated[int, Field(ge=1, le=36_500)] = _whole(1, 36_500, 1095, "how long feedback is kept")
 
     @property

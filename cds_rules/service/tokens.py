@@ -302,22 +302,4 @@ def _plain(address: str) -> str | None:
     return f"{parts.scheme}://{parts.hostname}:{port or usual}{path}"
 
 
-class Memory:
-    """The replay store of one process, for development without a database."""
-
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._now = now
-        self._until: dict[tuple[str, str], float] = {}
-
-    async def first_seen(self, issuer: str, jti: str, expires: datetime) -> bool:
-        """See `FirstSeen`."""
-        now = self._now()
-        if len(self._until) > 10_000:
-            self._until = {each: until for each, until in self._until.items() if until >= now}
-        first = self._until.get((issuer, jti), 0.0) < now
-        if first:
-            self._until[issuer, jti] = expires.timestamp()
-        return first
-
-
-__all__ = ["PUBLIC_SANDBOX", "Caller", "Category", "Doorkeeper", "FirstSeen", "Memory", "Refused", "agreed_keys"]
+__all__ = ["PUBLIC_SANDBOX", "Caller", "Category", "Doorkeeper", "FirstSeen", "Refused", "agreed_keys"]

@@ -29,12 +29,16 @@ DRAFTS = "drafts"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a kind of fact: its type, its unit ("" for none), its allowed words (empty: any), and its meaning."""
+    """One field of a kind of fact: its type, its unit ("" for none), its allowed words (empty: any), and its meaning.
+
+    ordered: the words go from good to bad.
+    """
 
     type: FieldType
     meaning: str
     unit: str = ""
     words: tuple[str, ...] = ()
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ KINDS: Mapping[str, Kind] = {
     "kidney": Kind(
         "Kidney function (clinical specification 3.1, 3.3); exactly one.",
         {
-            "tier": _text("worst applicable tier", *TIERS),
+            "tier": Field("text", "worst applicable tier", words=TIERS, ordered=True),
             "impaired": _flag("tier is G3b, G4, G5, AKI or DIALYSIS"),
             "severe": _flag("tier is G4, G5, AKI or DIALYSIS"),
             "egfr": _number("chosen eGFR, rounded half up", "mL/min/{1.73_m2}"),

@@ -1,0 +1,178 @@
+"""Override memory: what a clinician has answered to a card, and whether it still stands (clinical specification 6).
+
+An override silences the same rule for the same products for some time, and with it the rules that stood on that card
+under "Also noted". It no longer stands when something got worse: a higher level, another product, or what the rule itself
+calls worse; the card then says what changed. What cannot be compared counts as changed: a wrong silence is the worse mistake.
+Flows in: findings and overrides. Flows out: findings that are heard, and why the others are not. Floor: engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from cds_rules.engine.judging import Finding, Outcome, Verdict
+from cds_rules.engine.reference import YES, passes
+from cds_rules.knowledge.decisions import Decisions
+from cds_rules.knowledge.rules import SEVERITY, Indicator, Worse
+from cds_rules.vocabulary.chart import Chart
+from cds_rules.vocabulary.facts import KINDS, Fact, Value
+
+_SAME = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """One rule on a card as it stood: its level, the products it was about, and what it measures worsening by."""
+
+    rule: str
+    indicator: Indicator
+    products: frozenset[str] = frozenset()
+    measures: Mapping[str, float | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A card that was overridden. indicator: of the card. reason: code, "" when none was given. covers: the card's own rule first."""
+
+    at: datetime
+    indicator: Indicator
+    reason: str
+    covers: tuple[Covered, ...]
+
+
+def covered(finding: Finding, facts: Iterable[Fact], chart: Chart) -> tuple[Covered, ...]:
+    """What an override of this finding's card would be about."""
+    known = tuple(facts)
+    return tuple(_covered(each, known, chart) for each in _with_noted(finding))
+
+
+def _with_noted(finding: Finding) -> Iterable[Finding]:
+    yield finding
+    for each in finding.also:
+        yield from _with_noted(each)
+
+
+def _covered(finding: Finding, facts: Sequence[Fact], chart: Chart) -> Covered:
+    cited = set(finding.references)
+    products = frozenset(
+        "+".join(sorted(each.product.ingredients)) or each.label.casefold()
+        for each in chart.medications
+        if each.source.reference in cited
+    )
+    return Covered(
+        finding.rule.id, finding.indicator, products, {str(each): _measure(each, facts) for each in finding.rule.worse}
+    )
+
+
+def _measure(worse: Worse, facts: Iterable[Fact]) -> float | None:
+    """The worst value among the facts it is about; None without one."""
+    values = [
+        number
+        for each in facts
+        if each.kind == worse.about.kind
+        and all(passes(test, each.fields[test.field]) is YES for test in worse.about.tests)
+        if (number := _rank(worse, each.fields[worse.field])) is not None
+    ]
+    return (max if worse.rises else min)(values, default=None)
+
+
+def _rank(worse: Worse, value: Value) -> float | None:
+    """A number, or the place of a word in its list, which goes from good to bad."""
+    words = KINDS[worse.about.kind].fields[worse.field].words
+    return float(words.index(value)) if isinstance(value, str) else None if value is None else float(value)
+
+
+def heed(
+    verdict: Verdict,
+    overrides: Sequence[Override],
+    decisions: Decisions,
+    at: datetime,
+    facts: Iterable[Fact],
+    chart: Chart,
+) -> tuple[Verdict, Mapping[str, str]]:
+    """Take out what was overridden, before findings compete for a card.
+
+    Args:
+        overrides: of this patient. decisions: how long an override stands.
+
+    Returns:
+        The verdict that goes on, and for each rule that is silent why.
+    """
+    known = tuple(facts)
+    days = _days(decisions)
+    heard: list[Finding] = []
+    silent: dict[str, str] = {}
+    outcomes = dict(verdict.outcomes)
+    for finding in verdict.findings:
+        now = _covered(finding, known, chart)
+        answers = sorted(
+            (
+                (override, before)
+                for override in overrides
+                if override.at <= at
+                for before in override.covers
+                if before.rule == finding.rule.id
+            ),
+            key=lambda pair: pair[0].at,
+        )
+        changes = [(override, _changes(override, before, now, finding, days, at)) for override, before in answers]
+        standing = [override for override, changed in changes if not changed]
+        if standing:
+            silent[finding.rule.id] = because = _because(standing[-1], days)
+            outcomes[finding.rule.id] = Outcome("suppressed", finding.indicator, (because,), "override")
+        elif changes:
+            override, changed = changes[-1]
+            heard.append(
+                replace(finding, returned=(f"Overridden {_said(override)}; since then: {'; '.join(changed)}",))
+            )
+        else:
+            heard.append(finding)
+    return replace(verdict, findings=tuple(heard), outcomes=outcomes), silent
+
+
+def _days(decisions: Decisions) -> Mapping[str, float]:
+    """How long an override stands, by the level of its card."""
+    milder = decisions.override_silence
+    return {"info": milder, "warning": milder, "critical": decisions.override_silence_critical}
+
+
+def _changes(
+    override: Override, before: Covered, now: Covered, finding: Finding, days: Mapping[str, float], at: datetime
+) -> list[str]:
+    """What ends an override, in words; nothing while it stands."""
+    found = []
+    if SEVERITY[now.indicator] > SEVERITY[before.indicator]:
+        found.append(f"level {before.indicator}, now {now.indicator}")
+    if more := sorted(now.products - before.products):
+        found.append(f"another product ({', '.join(more)})")
+    was, measured = before.measures or {}, now.measures or {}
+    words = [_worsening(each, was.get(str(each)), measured.get(str(each))) for each in finding.rule.worse]
+    found += filter(None, words)
+    limit = days[override.indicator]
+    if at - override.at > timedelta(days=limit):
+        found.append(f"{limit:g} days have passed")
+    return found
+
+
+def _worsening(worse: Worse, was: float | None, now: float | None) -> str:
+    if was is None and now is None:
+        return ""
+    if was is None or now is None:
+        return f"{worse.called} {'was not known, now is' if was is None else 'was known, now is not'}"
+    if (now - was if worse.rises else was - now) <= _SAME:
+        return ""
+    field = KINDS[worse.about.kind].fields[worse.field]
+    if field.words:
+        return f"{worse.called} {field.words[int(was)]}, now {field.words[int(now)]}"
+    return f"{worse.called} {was:g}, now {now:g}{f' {field.unit}' if field.unit else ''}"
+
+
+def _said(override: Override) -> str:
+    return f"{override.at:%Y-%m-%d} ({override.reason.replace('-', ' ') or 'no reason given'})"
+
+
+def _because(override: Override, days: Mapping[str, float]) -> str:
+    until = override.at + timedelta(days=days[override.indicator])
+    return f"overridden {_said(override)}, silent until {until:%Y-%m-%d} unless it gets worse"

@@ -1,0 +1,176 @@
+"""The store beside the answers: what is looked up before one and kept after it, off the event loop.
+
+A store that is slow, locked or away costs an answer at most `PATIENCE_SECONDS`, and for a while after that nothing.
+Flows in: calls and answers. Flows out: overrides, feedback kept. Floor: edge (service).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from cds_rules.engine.overrides import Override
+from cds_rules.hooks.feedback import read_feedback
+from cds_rules.hooks.outcome import Issue, operation_outcome
+from cds_rules.hooks.prefetch import State
+from cds_rules.hooks.request import HookRequest
+from cds_rules.hooks.response import Answer
+from cds_rules.service.errors import Problem
+from cds_rules.service.tokens import Caller
+from cds_rules.store.decisions import Caller as Asker
+from cds_rules.store.decisions import Decision
+from cds_rules.store.errors import StoreUnavailable
+from cds_rules.store.report import as_json
+from cds_rules.store.store import Store
+
+LOGGER = logging.getLogger("cds_rules.service")
+PATIENCE_SECONDS = 0.25
+"""How long an answer waits to hear what was overridden; then it is given as if nothing was."""
+_REST_SECONDS = 5.0
+
+
+def _unheard(_: float) -> None:
+    """Nobody asked."""
+
+
+class Records:
+    """The store of one process; while it is not open nothing is looked up or kept. missed: answers that
+    were given without looking for overrides, for metrics.
+    """
+
+    def __init__(
+        self, store: Store, waiting: Callable[[float], None] = _unheard, dropped: Callable[[float], None] = _unheard
+    ) -> None:
+        """waiting: told how many decisions wait. dropped: told how many more were dropped."""
+        self.store = store
+        self.missed = 0
+        self._waiting, self._dropped, self._said = waiting, dropped, 0
+        self._threads: ThreadPoolExecutor | None = None
+        self._rest_until = 0.0
+
+    async def open(self) -> None:
+        """Open the store; called once, when the service starts."""
+        self._threads = ThreadPoolExecutor(4, "cds-rules-store")
+        await asyncio.get_running_loop().run_in_executor(self._threads, self.store.open)
+        where = "SQLite" if self.store.database.sqlite else "PostgreSQL"
+        LOGGER.info("store: %s, decisions kept: %s", where, self.store.settings.keep)
+
+    async def close(self) -> None:
+        """Write what waits; called once, when the service stops."""
+        threads, self._threads = self._threads, None
+        await asyncio.get_running_loop().run_in_executor(threads, self.store.close)
+        if threads:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def overrides(self, request: HookRequest, caller: Caller, at: datetime) -> tuple[Override, ...]:
+        """What was overridden of the cards about a patient; nothing when it cannot be told in time: rather a card too many."""
+        if self._threads is None or self.store.settings.keep == "off":
+            return ()
+        if time.monotonic() < self._rest_until:
+            self.missed += 1
+            return ()
+        look = asyncio.get_running_loop().run_in_executor(
+            self._threads, self.store.overrides, _asked(caller), _server(request), request.patient_id, at
+        )
+        try:
+            return await asyncio.wait_for(look, PATIENCE_SECONDS)
+        except (StoreUnavailable, TimeoutError) as error:
+            self.missed += 1
+            self._rest_until = time.monotonic() + _REST_SECONDS
+            LOGGER.warning("overrides are not looked for: %s", str(error) or "the store is slow")
+            return ()
+
+    def keep(self, answer: Answer, *, service: str, caller: Caller, at: datetime, seconds: float) -> None:
+        """Keep what was answered, some time after this returns. seconds: how long the answer took."""
+        if self._threads is None:
+            return
+        request = answer.request
+        self.store.record(
+            Decision(
+                call=answer.call,
+                evaluation=answer.evaluation,
+                cards=tuple(answer.body.get("cards", ())),
+                status=answer.status,
+                at=at,
+                latency_us=round(seconds * 1_000_000),
+                service=service,
+                server=_server(request),
+                user=request.user_id,
+                caller=_asked(caller),
+                prefetch=tuple(
+                    (each.key, each.state.value, each.because)
+                    for each in request.prefetch.deliveries
+                    if each.state not in (State.DELIVERED, State.EMPTY)
+                ),
+            )
+        )
+        counts = self.store.counts()
+        self._waiting(counts.waiting)
+        if counts.dropped > self._said:
+            self._dropped(counts.dropped - self._said)
+            self._said = counts.dropped
+
+    async def feedback(self, body: bytes, *, service: str, caller: Caller) -> tuple[int, dict[str, Any]]:
+        """Keep feedback; what this tells as recorded is on disk.
+
+        Raises:
+            BadRequest: the body is no list of feedback. Problem: nothing could be kept now.
+        """
+        items, faults = read_feedback(body)
+        if self._threads is None:
+            raise Problem("not-kept", headers={"Retry-After": "5"})
+        try:
+            became = (
+                await asyncio.get_running_loop().run_in_executor(
+                    self._threads, lambda: self.store.feedback(items, service=service, caller=_asked(caller))
+                )
+                if items
+                else []
+            )
+        except StoreUnavailable as error:
+            LOGGER.error("feedback was not kept: %s", error)
+            raise Problem("not-kept", headers={"Retry-After": "5"}) from None
+        if faults:
+            kept = ", ".join(str(each.place) for each in items)
+            said = f"Recorded: the items {kept} of the list." if items else "Nothing was recorded."
+            return 400, operation_outcome(
+                (*(Issue("invalid", str(each)) for each in faults), Issue("informational", said, "information"))
+            )
+        return 200, {
+            "feedback": [
+                {"card": item.card, "outcome": item.outcome, "status": each}
+                for item, each in zip(items, became, strict=True)
+            ]
+        }
+
+    async def report(
+        self, caller: Caller, since: datetime | None = None, until: datetime | None = None
+    ) -> dict[str, Any]:
+        """How cards were received: those of the caller's tenant, or all where nobody is asked for a token.
+
+        Raises:
+            Problem: it cannot be told now.
+        """
+        if self._threads is None:
+            raise Problem("not-told", headers={"Retry-After": "5"})
+        try:
+            made = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self.store.report, since, until, caller.tenant if caller.issuer else None
+            )
+        except StoreUnavailable as error:
+            LOGGER.error("no report: %s", error)
+            raise Problem("not-told", headers={"Retry-After": "5"}) from None
+        return as_json(made)
+
+
+def _asked(caller: Caller) -> Asker:
+    return Asker(caller.tenant, caller.issuer)
+
+
+def _server(request: HookRequest) -> str:
+    return request.fhir_server.rstrip("/")

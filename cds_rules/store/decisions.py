@@ -1,0 +1,180 @@
+"""What is kept of one evaluation: a row of the ledger, and a row for each card that was shown.
+
+Flows in: what was answered. Flows out: rows. Values of the chart go nowhere but into what is sealed; names, drugs and ids
+of the patient, user, client and resources are keyed hashes, unless everything is kept. Floor: edge (store).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from cds_rules.engine.overrides import Covered, Override, covered
+from cds_rules.evaluate import Call, Evaluation
+from cds_rules.fhir import Document
+from cds_rules.hooks.response import FINDING
+from cds_rules.store.keys import Keys
+
+Keep = Literal["off", "hashed", "full"]
+"""What is kept of an evaluation: nothing; hashes and reasons; besides, sealed, all that is needed to judge again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asked, as far as a token says it. tenant: "" without one; client: its issuer."""
+
+    tenant: str = ""
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One answered call on its way to the ledger. at: when it was asked. cards: as sent. prefetch: (key, state, because) not delivered."""
+
+    call: Call
+    evaluation: Evaluation
+    cards: tuple[Mapping[str, Any], ...]
+    status: int
+    at: datetime
+    latency_us: int
+    service: str
+    server: str = ""
+    user: str = ""
+    caller: Caller = Caller()
+    prefetch: tuple[tuple[str, str, str], ...] = ()
+    identity: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
+def rows(decision: Decision, keys: Keys, keep: Keep) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The ledger row, without its place in the chain, and the alert rows."""
+    call, evaluation, tenant = decision.call, decision.evaluation, decision.caller.tenant
+
+    def reference(said: str) -> str:
+        return said if keep == "full" else keys.hashed("reference", tenant, decision.server, said)[:16]
+
+    record = {
+        "service": decision.service,
+        "outcomes": {
+            rule: [outcome.state, outcome.indicator or "", list(outcome.because)]
+            for rule, outcome in evaluation.outcomes.items()
+        },
+        "evidence": {each.rule.id: [reference(one) for one in each.references] for each in evaluation.findings},
+        "cards": [[card["uuid"], _finding(card)["rule"]] for card in decision.cards],
+        "prefetch": [list(each) for each in decision.prefetch],
+        "unread": len(evaluation.unread),
+        "matcher": evaluation.matcher,
+        "disagreements": list(evaluation.disagreements),
+    }
+    hashed = {
+        "server": keys.hashed("server", decision.server) if decision.server else None,
+        "patient": keys.hashed("patient", tenant, call.patient_id) if call.patient_id else None,
+    }
+    row = {
+        "kind": "decision",
+        "identity": decision.identity,
+        "at": decision.at,
+        "tenant": tenant[:128],
+        "client": keys.hashed("client", decision.caller.client) if decision.caller.client else None,
+        **hashed,
+        "user_id": keys.hashed("user", tenant, decision.user) if decision.user else None,
+        "instance": keys.hashed("instance", call.hook_instance),
+        "hook": call.hook,
+        "status": decision.status,
+        "latency_us": decision.latency_us,
+        "fingerprint": evaluation.fingerprint,
+        "record": _json(record),
+        "content": keys.seal(packed(call)) if keep == "full" else None,
+    }
+    memories = {each.rule.id: covered(each, evaluation.derived.facts, evaluation.chart) for each in evaluation.findings}
+    alerts = [
+        {
+            "position": position,
+            "card": card["uuid"],
+            "at": decision.at,
+            "tenant": tenant[:128],
+            **hashed,
+            "hook": call.hook,
+            "rule": (found := _finding(card))["rule"],
+            "topic": card["source"].get("topic", {}).get("code", ""),
+            "version": found["version"],
+            "level": found["level"],
+            "memory": keys.seal(memory(memories[found["rule"]])) if found["rule"] in memories else None,
+            "state": "open",
+            "state_at": None,
+            "reason": None,
+        }
+        for position, card in enumerate(decision.cards)
+    ]
+    return row, alerts
+
+
+def _finding(card: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = card["extension"][FINDING]
+    return found
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def memory(covers: tuple[Covered, ...]) -> bytes:
+    """What an override of a card would be about, to be sealed."""
+    return _json([[each.rule, each.indicator, sorted(each.products), dict(each.measures)] for each in covers]).encode()
+
+
+def remembered(plain: bytes, at: datetime, level: str, reason: str) -> Override:
+    """The override of a card, from what `memory` kept."""
+    covers = tuple(
+        Covered(rule, indicator, frozenset(products), measures)
+        for rule, indicator, products, measures in json.loads(plain)
+    )
+    return Override(at, level, reason, covers)  # type: ignore[arg-type]
+
+
+def packed(call: Call) -> bytes:
+    """All that is needed to judge a call again; no token is part of a call."""
+    return _json(
+        {
+            "hook": call.hook,
+            "at": call.at.isoformat(),
+            "patient_id": call.patient_id,
+            "hook_instance": call.hook_instance,
+            "selections": None if call.selections is None else sorted(call.selections),
+            "missing": dict(call.missing),
+            "zone": getattr(call.zone, "key", None) or (call.zone.utcoffset(call.at) or timedelta()).total_seconds(),
+            "documents": [[bytes(each.raw).decode("utf-8", "surrogateescape"), each.origin] for each in call.documents],
+            "language": call.language,
+            "overrides": [
+                [each.at.isoformat(), each.indicator, each.reason, memory(each.covers).decode()]
+                for each in call.overrides
+            ],
+        }
+    ).encode()
+
+
+def unpacked(plain: bytes) -> Call:
+    """The call that `packed` was given."""
+    said = json.loads(plain)
+    zone = said["zone"]
+    return Call(
+        hook=said["hook"],
+        at=datetime.fromisoformat(said["at"]),
+        documents=tuple(
+            Document(body.encode("utf-8", "surrogateescape"), origin) for body, origin in said["documents"]
+        ),
+        patient_id=said["patient_id"],
+        hook_instance=said["hook_instance"],
+        selections=None if said["selections"] is None else frozenset(said["selections"]),
+        missing=said["missing"],
+        language=said["language"],
+        zone=ZoneInfo(zone) if isinstance(zone, str) else timezone(timedelta(seconds=zone)),
+        overrides=tuple(
+            remembered(covers.encode(), datetime.fromisoformat(at), indicator, reason)
+            for at, indicator, reason, covers in said["overrides"]
+        ),
+    )
