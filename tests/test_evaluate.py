@@ -201,3 +201,15 @@ def test_an_amount_nobody_knows_is_no_number(knowledge: Knowledge) -> None:
     (card,) = judged(knowledge, order, lab(value=2.0)).cards
     assert "at least 0" not in card["summary"] + card["detail"]
     assert "unknown amount of Mg/day" in card["summary"]
+
+
+def test_a_very_high_magnesium_is_told_where_nobody_knows_the_medications(knowledge: Knowledge) -> None:
+    evaluation = judged(
+        knowledge,
+        lab(code="19123-9", value=6.1),
+        missing={"medications": "medications: was not sent"},
+    )
+    (card,) = evaluation.cards
+    assert card["indicator"] == "critical"
+    assert card["extension"]["dev.cds-rules.finding"]["rule"] == "hypermagnesemia-lab"
+    assert "medication list" in card["detail"]

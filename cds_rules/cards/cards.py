@@ -184,8 +184,11 @@ def _evidence(finding: Finding, found: Iterable[str], scene: Scene) -> tuple[lis
 
 
 def _shown(found: Iterable[str], scene: Scene) -> Iterator[Source]:
-    """Where the laboratory values and the kidney function stand that lines of a text show."""
+    """Where the magnesium products, laboratory values and the kidney function stand that lines of a text show."""
     text = "\n".join(found)
+    for product in scene.views["magnesium"].sources:
+        if escaped(product.name) in text:
+            yield product.source
     for view in (*scene.views["labs"].values(), scene.views["kidney"]):
         if (
             f" {escaped(scene.language.say(view.words))}" in text

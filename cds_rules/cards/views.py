@@ -531,6 +531,7 @@ def _product(product: Product) -> View:
         product,
         amount=joined([product.amount, *marks]),
         start_words=_start_words(product.start_days, product.state),
+        source=product.drug.medication.source,
     )
 
 

@@ -211,24 +211,26 @@ def decide(
 ) -> tuple[Outcome, Finding | None]:
     """Settle one rule from the truths of its conditions: its outcome and, when it fired, the finding."""
     state, number = standing(rule, truths)
-    doubtful = [level for place, level in enumerate(rule.levels) if truths.get(f"{rule.id}: level {place}") is UNKNOWN]
     match state:
         case "not-fired":
             return (_NOT_FIRED if truths[f"{rule.id}: when"] is NO else _NO_LEVEL), None
         case "suppressed":
             return Outcome("suppressed", because=(said(rule.unless[number].because),), by="unless"), None
         case "not-judged":
-            open_trigger = truths[f"{rule.id}: when"] is UNKNOWN
-            causes = [rule.trigger] if open_trigger else [level.when for level in doubtful]
+            causes = [rule.trigger]
+            if truths[f"{rule.id}: when"] is not UNKNOWN:
+                levels = enumerate(rule.levels)
+                causes = [each.when for place, each in levels if truths[f"{rule.id}: level {place}"] is UNKNOWN]
             return Outcome("not-judged", because=_reasons(causes, world, gaps, missing)), None
     chosen = rule.levels[number]
-    doubts = [
+    doubts = [  # the first level that is met wins: what stands behind it cannot change the card
         said("could be {level}: {reason}", level=said(level.indicator), reason=reason)
-        for level in doubtful
+        for place, level in enumerate(rule.levels[:number])
+        if truths[f"{rule.id}: level {place}"] is UNKNOWN and level.indicator != chosen.indicator
         for reason in _reasons([level.when], world, gaps, missing)
     ]
-    for number, unless in enumerate(rule.unless):
-        if truths[f"{rule.id}: unless {number}"] is UNKNOWN:
+    for place, unless in enumerate(rule.unless):
+        if truths[f"{rule.id}: unless {place}"] is UNKNOWN:
             doubts += [
                 said('"{exception}" could not be checked: {reason}', exception=said(unless.because), reason=reason)
                 for reason in _reasons([unless.when], world, gaps, missing)
