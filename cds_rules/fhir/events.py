@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from cds_rules.fhir import wire
 from cds_rules.fhir.orders import COMFORT_CARE
-from cds_rules.fhir.reader import Reader, status_detail, status_reason
+from cds_rules.fhir.reader import Reader
 from cds_rules.fhir.wire import Spoken, many, spoken
 from cds_rules.vocabulary.chart import Event, Problem, Source
 
@@ -31,9 +31,7 @@ def read_procedure(reader: Reader, reference: str, procedure: wire.Procedure) ->
     if key is None:
         return
     if procedure.status not in ("completed", "in-progress"):
-        reader.skip(
-            reference, status_reason(procedure.status), status_detail(procedure.status, "completed or in-progress"), key
-        )
+        reader.skip_status(reference, procedure.status, "completed or in-progress", key, domain="procedures")
         return
     running = procedure.status == "in-progress"
     period = procedure.performedPeriod
@@ -54,7 +52,7 @@ def read_encounter(reader: Reader, reference: str, encounter: wire.Encounter) ->
             continue
         status = encounter.status
         if status not in ("finished", "completed") and status not in _RUNNING:
-            reader.skip(reference, status_reason(status), status_detail(status, "finished or in-progress"), key)
+            reader.skip_status(reference, status, "finished or in-progress", key)
             return
         period = encounter.period
         _add_event(reader, reference, key, concept, status, _last(reader, period) if period else None, ongoing=False)
@@ -140,7 +138,7 @@ def _read_agreement(
         start = reader.moment(period.start if period else None) or reader.moment(date)
         end = reader.end(period.end) if period else None
         if status != "active" or (end is not None and end < reader.at):
-            reader.skip(reference, status_reason(status), status_detail(status, "active and not over"), about)
+            reader.skip_status(reference, status, "active and not over", about)
         elif reader.is_future(start):
             reader.skip(reference, "future", "begins after the evaluation", about)
         elif comfort:

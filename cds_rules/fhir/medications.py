@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from cds_rules.fhir import dosage as dosages
 from cds_rules.fhir import wire
 from cds_rules.fhir.patients import without_version
-from cds_rules.fhir.reader import Reader, status_detail, status_reason
+from cds_rules.fhir.reader import Reader
 from cds_rules.fhir.sig import parse_sig
 from cds_rules.fhir.wire import Spoken, clipped, many, spoken
 from cds_rules.knowledge.classes import classes
@@ -131,10 +131,10 @@ def read_request(
     stop = None
     if draft:
         if status in _ENDED or status == "entered-in-error" or request.doNotPerform:
-            reader.skip(reference, status_reason(status), status_detail(status, "a draft"), named.about)
+            reader.skip_status(reference, status, "a draft", named.about)
             return
     elif status not in _ENDED and status != "active":
-        reader.skip(reference, status_reason(status), status_detail(status, "active"), named.about)
+        reader.skip_status(reference, status, "active", named.about, domain="medications")
         return
     elif request.intent not in _ORDERING or request.doNotPerform:
         reader.skip(reference, "status", "a proposal or plan, or not to be given", named.about)
@@ -198,7 +198,7 @@ def read_statement(reader: Reader, shelf: Shelf, reference: str, statement: wire
         return
     status = statement.status
     if status not in ("active", "stopped", "completed"):
-        reader.skip(reference, status_reason(status), status_detail(status, "active"), named.about)
+        reader.skip_status(reference, status, "active", named.about, domain="medications")
         return
     period = statement.effectivePeriod
     bound_start, bound_end = dosages.period(reader, instructions)
@@ -236,12 +236,8 @@ def read_dispense(reader: Reader, shelf: Shelf, reference: str, dispense: wire.M
     if named is None:
         return
     if dispense.status not in ("completed", "in-progress"):
-        reader.skip(
-            reference,
-            status_reason(dispense.status),
-            status_detail(dispense.status, "completed or in-progress"),
-            named.about,
-        )
+        wanted = "completed or in-progress"
+        reader.skip_status(reference, dispense.status, wanted, named.about, domain="medications")
         return
     handed = reader.moment(dispense.whenHandedOver)
     if handed is None:
@@ -283,9 +279,8 @@ def read_administration(reader: Reader, shelf: Shelf, reference: str, given: wir
     if named is None:
         return
     if given.status not in ("in-progress", "completed", "stopped"):
-        reader.skip(
-            reference, status_reason(given.status), status_detail(given.status, "in-progress or completed"), named.about
-        )
+        wanted = "in-progress or completed"
+        reader.skip_status(reference, given.status, wanted, named.about, domain="medications")
         return
     period = given.effectivePeriod
     moment = reader.moment(given.effectiveDateTime)

@@ -7,7 +7,7 @@ Floor: fhir.
 from __future__ import annotations
 
 from cds_rules.fhir import wire
-from cds_rules.fhir.reader import Reader, status_detail, status_reason
+from cds_rules.fhir.reader import Reader
 from cds_rules.fhir.wire import spoken
 from cds_rules.vocabulary.chart import Event, Order, Problem, Source
 
@@ -29,14 +29,14 @@ def read(reader: Reader, reference: str, request: wire.ServiceRequest, *, draft:
     about = test or event or COMFORT_CARE
     if draft:
         if request.status in _NOT_EVEN_AS_DRAFT or request.doNotPerform:
-            reader.skip(reference, status_reason(request.status), status_detail(request.status, "a draft"), about)
+            reader.skip_status(reference, request.status, "a draft", about)
         elif test:
             reader.orders.append(Order(test, "draft", Source(reference, concept.label)))
         return
     if request.status in _OVER:
         return
     if request.status != "active":
-        reader.skip(reference, status_reason(request.status), status_detail(request.status, "active"), about)
+        reader.skip_status(reference, request.status, "active", about, domain="orders")
         return
     if request.intent in _PROPOSALS or request.doNotPerform:
         reader.skip(reference, "status", "a proposal or plan, or not to be performed", about)

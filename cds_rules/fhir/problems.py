@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cds_rules.fhir import symptoms, wire
-from cds_rules.fhir.reader import Reader, status_detail, status_word
+from cds_rules.fhir.reader import Reader, status_word
 from cds_rules.fhir.wire import Spoken, in_words, many, spoken
 from cds_rules.vocabulary.chart import Problem, Source
 
@@ -42,7 +42,8 @@ def read(reader: Reader, reference: str, condition: wire.Condition, born: dateti
         reader.skip(reference, "future", "recorded or begun after the evaluation", about)
         return
     if clinical not in _ACTIVE and clinical not in _INACTIVE:
-        reader.skip(reference, "status", status_detail(clinical, "a clinicalStatus of FHIR"), about)
+        reader.skip(reference, "status", "clinicalStatus is no word of FHIR", about)
+        reader.lose("conditions", "the status of a Condition")
         return
     abated, has_abated = _abatement(reader, condition)
     active = clinical in _ACTIVE and not has_abated

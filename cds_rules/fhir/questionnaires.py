@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cds_rules.fhir import symptoms, wire
-from cds_rules.fhir.reader import Reader, status_detail, status_reason
+from cds_rules.fhir.reader import Reader
 from cds_rules.fhir.wire import Spoken, many, spoken
 from cds_rules.knowledge.terminology import Question
 from cds_rules.vocabulary.chart import Source
@@ -36,8 +36,7 @@ def read(reader: Reader, reference: str, response: wire.QuestionnaireResponse) -
     if not ours:
         return
     if response.status not in _FILLED:
-        detail = status_detail(response.status, "completed or amended")
-        reader.skip(reference, status_reason(response.status), detail)
+        reader.skip_status(reference, response.status, "completed or amended")
         return
     when = reader.moment(response.authored)
     if when is None:

@@ -16,11 +16,10 @@ from typing import Any, TypeVar
 from cds_rules.fhir import events, medications, orders, patients, problems, questionnaires, results, versions, wire
 from cds_rules.fhir.bundle import Document, unpack
 from cds_rules.fhir.medications import Shelf
-from cds_rules.fhir.reader import Reader
+from cds_rules.fhir.reader import Reader, a_or_an
 from cds_rules.fhir.wire import Entry, Misfit
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Chart, Unread
-from cds_rules.vocabulary.facts import VITALS
 
 T = TypeVar("T")
 _UNOWNED = frozenset(("Patient", "Medication", "Specimen"))
@@ -161,7 +160,7 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
             if entry.draft and _MEDICATIONS in lost:
                 reader.lose_draft("a draft")
             for domain in lost:
-                reader.lose(domain, _one(kind))
+                reader.lose(domain, a_or_an(kind))
             continue
         reference = f"{kind}/{resource.id}" if resource.id else f"{kind}#{entry.place}"
         entry.version = versions.as_r4(kind, resource)
@@ -174,10 +173,6 @@ def _decoded(reader: Reader, entries: Iterable[Entry]) -> dict[str, Entry]:
         if before is not entry and _outranks(reader, entry, before):
             held[reference] = entry
     return held
-
-
-def _one(kind: str) -> str:
-    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 def _would_be(reader: Reader, kind: str, raw: wire.Buffer) -> tuple[str, tuple[str, ...]]:
@@ -195,7 +190,8 @@ def _would_be(reader: Reader, kind: str, raw: wire.Buffer) -> tuple[str, tuple[s
     if kind == "Observation":
         match = terminology.lab(concept.codings, concept.text)
         if match is not None:
-            return match.key, () if match.excluded else ("vitals" if match.key in VITALS else "labs",)
+            part = results.part_of_record(match)
+            return match.key, (part,) if part else ()
         if terminology.symptoms(concept.codings, concept.text):
             return "", ("conditions",)
         return "", () if concept.label else ("labs", "vitals")
@@ -300,9 +296,9 @@ def _read_one(
         reader.skip(reference, "status", f"a {kind} among the drafts; orders belong there")
     elif each.version == "DSTU2" and not draft:
         about, lost = _would_be(reader, kind, each.raw)
-        reader.skip(reference, "version", f"{_one(kind)} of FHIR DSTU2; R4, R5 or STU3 belongs here", about)
+        reader.skip(reference, "version", f"{a_or_an(kind)} of FHIR DSTU2; R4, R5 or STU3 belongs here", about)
         for domain in lost:
-            reader.lose(domain, f"{_one(kind)} of FHIR DSTU2")
+            reader.lose(domain, f"{a_or_an(kind)} of FHIR DSTU2")
     elif kind == "Observation":
         results.read(reader, reference, resource)
     elif kind in ("MedicationRequest", "MedicationOrder"):

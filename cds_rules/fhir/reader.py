@@ -7,13 +7,14 @@ Floor: fhir.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
 from cds_rules.fhir import wire
+from cds_rules.fhir.statuses import STATUSES
 from cds_rules.fhir.wire import Spoken, spoken
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Event, Order, Problem, Result, Symptom, Unread
@@ -75,6 +76,17 @@ class Reader:
         """Note what was not used and why; detail never holds text of the record."""
         self.unread.append(Unread(reference, reason, detail, about))
 
+    def skip_status(self, reference: str, status: str | None, wanted: str, about: str = "", *, domain: str = "") -> None:
+        """Note what was not used because of its status.
+
+        domain: the part of the record that is not known when the status is none that FHIR has; "": none of them.
+        """
+        reason = "entered-in-error" if status == "entered-in-error" else "status"
+        self.skip(reference, reason, _status_detail(status, wanted), about)
+        kind = reference.partition("/")[0].partition("#")[0]
+        if domain and status not in STATUSES[kind]:
+            self.lose(domain, f"the status of {a_or_an(kind)}")
+
     def lose(self, domain: str, what: str) -> None:
         """Note that something of a part of the record (`vocabulary.facts.DOMAINS`, or `DRAFTS`) is there and could not be read at all."""
         self.lost.setdefault(domain, {})[what] = None
@@ -95,6 +107,15 @@ class Reader:
             self.not_understood[kind, word] = self.not_understood.get((kind, word), 0) + 1
 
 
+def a_or_an(kind: str) -> str:
+    """A type of resource with its article.
+
+    >>> a_or_an("Observation"), a_or_an("Condition")
+    ('an Observation', 'a Condition')
+    """
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
+
+
 def status_word(value: wire.CodeableConcept | str | None) -> str:
     """The word of a status that is a concept, or up to STU3 a code; "" where it is absent.
 
@@ -107,15 +128,7 @@ def status_word(value: wire.CodeableConcept | str | None) -> str:
     return (concept.codings[0][1] if concept.codings else concept.text).lower()
 
 
-STATUS_REASONS: Mapping[str, str] = {"entered-in-error": "entered-in-error"}
-
-
-def status_reason(status: str | None) -> str:
-    """The reason word for a status that does not count."""
-    return STATUS_REASONS.get(status or "", "status")
-
-
-def status_detail(status: str | None, wanted: str) -> str:
+def _status_detail(status: str | None, wanted: str) -> str:
     """Say what status was found, if it is one a program wrote, and what belongs there."""
     word = status if status and len(status) <= 24 and status.replace("-", "").isalpha() else "unknown"
     return f"status is {word if status else 'absent'}; {wanted} counts"

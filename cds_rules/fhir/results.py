@@ -10,10 +10,11 @@ import re
 from datetime import datetime
 
 from cds_rules.fhir import symptoms, wire
-from cds_rules.fhir.reader import Reader, status_detail, status_reason
+from cds_rules.fhir.reader import Reader
 from cds_rules.fhir.wire import Spoken, clipped, in_words, many, spoken
 from cds_rules.knowledge.terminology import LabMatch
 from cds_rules.vocabulary.chart import Problem, Result, Source
+from cds_rules.vocabulary.facts import VITALS
 
 CORRECTIONS = {"final": 0, "amended": 1, "corrected": 2}
 _COMPARATORS = frozenset(("<", "<=", ">", ">="))
@@ -42,7 +43,7 @@ def read(reader: Reader, reference: str, observation: wire.Observation) -> None:
     if observation.component is not None:
         parts += [(component, spoken(component.code)) for component in many(observation.component)]
     understood = False
-    checked: datetime | str | None = None
+    checked: datetime | None = None
     lab = reader.terminology.lab
     for part, spoken_part in parts:
         match = lab(spoken_part.codings, spoken_part.text)
@@ -51,8 +52,8 @@ def read(reader: Reader, reference: str, observation: wire.Observation) -> None:
         understood = True
         about = match.key if match else ""
         if checked is None:
-            checked = _usable(reader, reference, observation, about)
-        if isinstance(checked, str):
+            checked = _usable(reader, reference, observation, about, part_of_record(match))
+        if checked is None:
             return
         if match is None:
             symptoms.read_observed(reader, reference, observation, part, spoken_part, checked)
@@ -67,24 +68,37 @@ def read(reader: Reader, reference: str, observation: wire.Observation) -> None:
         reader.unknown("laboratory", concept)
 
 
-def _usable(reader: Reader, reference: str, observation: wire.Observation, about: str) -> datetime | str:
-    """The date of an Observation whose status and date let it count, else the reason word, noted once."""
-    status = observation.status
-    if status not in CORRECTIONS:
-        reader.skip(
-            reference, reason := status_reason(status), status_detail(status, "final, amended or corrected"), about
-        )
-        return reason
+def part_of_record(match: LabMatch | None) -> str:
+    """The part of the record that is not known while an Observation cannot be read; "" for one that never counts."""
+    if match is None or match.key == PREGNANCY_STATUS:
+        return "conditions"
+    if match.excluded:
+        return ""
+    return "vitals" if match.key in VITALS else "labs"
+
+
+def _usable(
+    reader: Reader, reference: str, observation: wire.Observation, about: str, domain: str
+) -> datetime | None:
+    """The date of an Observation whose status and date let it count; else None, noted once.
+
+    A status that FHIR does not have, or a date that is written and is none, leaves its part of the record not known.
+    """
+    if observation.status not in CORRECTIONS:
+        reader.skip_status(reference, observation.status, "final, amended or corrected", about, domain=domain)
+        return None
     period = observation.effectivePeriod
     when = reader.moment(observation.effectiveDateTime) or reader.moment(observation.effectiveInstant)
     if when is None:
         when = reader.moment(period.end if period else None) or reader.moment(observation.issued)
     if when is None:
         reader.skip(reference, "no-date", "effectiveDateTime, effectivePeriod.end or issued belongs here", about)
-        return "no-date"
+        if domain and (observation.effectiveDateTime or observation.effectiveInstant or observation.issued):
+            reader.lose(domain, "the date of an Observation")
+        return None
     if reader.is_future(when):
         reader.skip(reference, "future", "dated after the evaluation", about)
-        return "future"
+        return None
     return when
 
 

@@ -14,6 +14,7 @@ from cds_rules.fhir import read_chart
 from cds_rules.vocabulary.chart import UNREAD_REASONS, Chart
 from tests.fhir.builders import (
     AT,
+    ICD,
     TERMINOLOGY,
     Json,
     administration,
@@ -202,3 +203,31 @@ def test_texts_of_the_record_are_cut_to_what_can_be_shown_after_they_were_read()
     assert (len(found.label), len(found.source.value)) == (200, 200)
     assert found.label.startswith("Magnesium oxide 400 mg tablet x")
     assert len(found.dosage.text) > 5000
+
+
+@pytest.mark.parametrize("status", ["Final", "complete", "completed", None])
+def test_a_status_that_fhir_does_not_have_leaves_results_unknown(status: str | None) -> None:
+    assert read(lab(status=status)).lost == {"labs": "the status of an Observation could not be read"}
+
+
+def test_a_status_that_fhir_has_is_taken_at_its_word() -> None:
+    assert not read(lab(status="preliminary"), request(status="on-hold"), condition(clinicalStatus=coded(ICD, "resolved"))).lost
+
+
+@pytest.mark.parametrize("status", ["Active", "ongoing", None])
+def test_a_status_that_fhir_does_not_have_leaves_medications_unknown(status: str | None) -> None:
+    assert read(request(status=status)).lost == {"medications": "the status of a MedicationRequest could not be read"}
+
+
+def test_a_clinical_status_of_no_known_words_leaves_conditions_unknown() -> None:
+    status = {"coding": [{"system": "urn:example:states", "code": "A"}]}
+    assert read(condition(clinicalStatus=status)).lost == {"conditions": "the status of a Condition could not be read"}
+
+
+@pytest.mark.parametrize("written", ["15.06.2026", "yesterday", "2026-13-45"])
+def test_a_date_that_is_none_leaves_results_unknown(written: str) -> None:
+    assert read(lab(effectiveDateTime=written)).lost == {"labs": "the date of an Observation could not be read"}
+
+
+def test_a_result_without_any_date_is_only_set_aside() -> None:
+    assert not read(lab(effectiveDateTime=None)).lost
