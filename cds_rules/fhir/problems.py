@@ -6,6 +6,7 @@ Floor: fhir.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from cds_rules.fhir import symptoms, wire
@@ -37,7 +38,7 @@ def read(reader: Reader, reference: str, condition: wire.Condition, born: dateti
         reader.skip(reference, _EXCLUDED[verification], f"verificationStatus is {verification}", about)
         return
     recorded = reader.moment(condition.recordedDate)
-    onset = _onset(reader, condition, born)
+    onset = _onset(condition, born, reader.moment)
     if reader.is_future(recorded) or reader.is_future(onset):
         reader.skip(reference, "future", "recorded or begun after the evaluation", about)
         return
@@ -60,14 +61,17 @@ def read(reader: Reader, reference: str, condition: wire.Condition, born: dateti
         reader.skip(reference, "no-date", "recordedDate or onsetDateTime belongs here", matches[0].key)
         return
     sites: list[Spoken] = [spoken(site) for site in many(condition.bodySite)]
-    symptoms.add(reader, source, matches, sites, when, onset, confirmed=confirmed)
+    latest = _onset(condition, born, reader.latest)
+    symptoms.add(reader, source, matches, sites, when, latest, confirmed=confirmed)
 
 
-def _onset(reader: Reader, condition: wire.Condition, born: datetime | None) -> datetime | None:
-    if onset := reader.moment(condition.onsetDateTime):
+def _onset(
+    condition: wire.Condition, born: datetime | None, moment: Callable[[str | None], datetime | None]
+) -> datetime | None:
+    if onset := moment(condition.onsetDateTime):
         return onset
     if condition.onsetPeriod is not None:
-        return reader.moment(condition.onsetPeriod.start)
+        return moment(condition.onsetPeriod.start)
     return _at_age(condition.onsetAge, born)
 
 

@@ -18,7 +18,7 @@ from cds_rules.fhir.statuses import STATUSES
 from cds_rules.fhir.wire import Spoken, spoken
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Event, Order, Problem, Result, Symptom, Unread
-from cds_rules.vocabulary.clock import parse_moment
+from cds_rules.vocabulary.clock import is_exact_day, last_day, parse_moment
 from cds_rules.vocabulary.facts import DRAFTS
 
 TOLERANCE = timedelta(minutes=5)
@@ -60,6 +60,16 @@ class Reader:
         ):
             return self.at
         return moment
+
+    def latest(self, text: str | None) -> datetime | None:
+        """Read the latest moment a date can mean: the last day of a month or year, but not later than the evaluation.
+
+        So an onset known by its year alone never says that a symptom is older than a drug begun in that year.
+        """
+        if not text or is_exact_day(text):
+            return self.moment(text)
+        first, last = self.moment(text), _parsed(last_day(text), self.zone)
+        return last if first is None or last is None or last <= self.at else max(first, self.at)
 
     def end(self, text: str | None) -> datetime | None:
         """Read the end of a Period: one written as a date lasts through that day, as FHIR says."""

@@ -65,7 +65,7 @@ def read_observed(
         if not stated:
             return
     period = observation.effectivePeriod
-    onset = reader.moment(period.start) if period else None
+    onset = reader.latest(period.start) if period else None
     source = Source(reference, said.label, clipped(part.valueString or value.label or _flag(part.valueBoolean)), when)
     sites = [spoken(observation.bodySite)] if observation.bodySite is not None else []
     add(reader, source, matches, sites, when, onset, confirmed=True)

@@ -7,6 +7,7 @@ Floor: vocabulary.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?\Z")
@@ -35,6 +36,19 @@ def parse_moment(text: str, zone: tzinfo = UTC) -> datetime | None:
     except ValueError:
         return None
     return None
+
+
+def last_day(text: str) -> str:
+    """The last day that a FHIR date without a day can mean; any other text as it is.
+
+    >>> last_day("2026"), last_day("2024-02"), last_day("2026-01-31"), last_day("2026-13")
+    ('2026-12-31', '2024-02-29', '2026-01-31', '2026-13')
+    """
+    match = _DATE.match(text)
+    if match is None or match[3] or not match[1].strip("0"):
+        return text
+    year, month = int(match[1]), int(match[2] or 12)
+    return f"{match[1]}-{month:02}-{monthrange(year, month)[1]}" if 1 <= month <= 12 else text
 
 
 def is_exact_day(text: str) -> bool:

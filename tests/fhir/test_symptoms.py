@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -96,3 +96,19 @@ def test_two_sites_are_two_symptoms() -> None:
 def test_a_symptom_that_is_over_or_undated_has_its_reason() -> None:
     assert reasons(read(condition(code="R25.2", clinicalStatus={"text": "resolved"}))) == {"Condition/c": "status"}
     assert reasons(read(condition(code="R25.2", days=None))) == {"Condition/c": "no-date"}
+
+
+@pytest.mark.parametrize(
+    ("written", "onset"),
+    [
+        ("2026", None),
+        ("2026-02", None),
+        ("2026-01", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("2024", datetime(2024, 12, 31, 12, tzinfo=UTC)),
+        ("2026-01-02", datetime(2026, 1, 2, 12, tzinfo=UTC)),
+    ],
+)
+def test_an_onset_without_a_day_is_taken_as_late_as_it_can_be(written: str, onset: datetime | None) -> None:
+    """Else a cramp of this year would seem older than every drug begun this year, and its card would be missing."""
+    body = condition(code="R25.2", days=20, onsetDateTime=written)
+    assert only(read(body).chart.symptoms).onset == onset
