@@ -183,7 +183,7 @@ def derive(
     who = patient(record)
     taken = drugs(record)
     classed = [drug for drug in taken if drug.classes]
-    mg = magnesium(classed, who)
+    mg = magnesium(classed, who, complete=record.delivered("medications"))
     kidneys = kidney(record, who)
     found_labs = labs(record, who)
     lipid_lowering = statins(classed)

@@ -262,8 +262,8 @@ class Magnesium:
     """All magnesium of one patient.
 
     products: in BOTH, and those stopped within 3 days. total_mg: elemental mg a day of the oral products in BOTH, unknown
-    amounts count 0, then at_least. upper_total_mg: with the other reading of ambiguous strengths. obstetric: None when
-    pregnancy cannot be told and there is IV magnesium.
+    amounts and medications that were not delivered count 0, then at_least. upper_total_mg: with the other reading of
+    ambiguous strengths. obstetric: None when pregnancy cannot be told and there is IV magnesium.
     """
 
     products: tuple[Product, ...]
@@ -429,8 +429,12 @@ def _product(drug: Drug) -> Product | None:
     )
 
 
-def magnesium(medications: Iterable[Drug], patient: Patient) -> Magnesium:
-    """Add up the magnesium of all medications (clinical specification 3.9, 3.11)."""
+def magnesium(medications: Iterable[Drug], patient: Patient, *, complete: bool) -> Magnesium:
+    """Add up the magnesium of all medications (clinical specification 3.9, 3.11).
+
+    Args:
+        complete: the medications were wholly delivered; of a part of them the sum is a lower bound.
+    """
     products = tuple(
         product
         for drug in medications
@@ -446,7 +450,7 @@ def magnesium(medications: Iterable[Drug], patient: Patient) -> Magnesium:
         products=products,
         total_mg=float(sum(each.elemental_mg or 0 for each in oral)),
         upper_total_mg=float(sum(max(each.elemental_mg or 0, each.upper_mg or 0) for each in oral)),
-        at_least=any(each.elemental_mg is None for each in oral),
+        at_least=not complete or any(each.elemental_mg is None for each in oral),
         source_count=sum(1 for each in oral if (each.elemental_mg or 0) >= _LEAST_COUNTED_MG),
         upper_limit_mg=supplement_limit_mg(patient.age_years),
         obstetric=obstetric,

@@ -157,7 +157,7 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
         "focal_enema": focal(any(each.focal and each.kind == "enema" for each in products)),
         "obstetric": magnesium.obstetric if magnesium.obstetric is not False or delivered else None,
         "total_mg": magnesium.total_mg if delivered else None,
-        "at_least": magnesium.at_least or not delivered,
+        "at_least": magnesium.at_least,
         "source_count": float(magnesium.source_count) if delivered else None,
         "over_limit": taken(magnesium.over_limit),
         "source_taken": taken(bool(settled)),

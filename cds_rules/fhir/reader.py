@@ -86,7 +86,9 @@ class Reader:
         """Note what was not used and why; detail never holds text of the record."""
         self.unread.append(Unread(reference, reason, detail, about))
 
-    def skip_status(self, reference: str, status: str | None, wanted: str, about: str = "", *, domain: str = "") -> None:
+    def skip_status(
+        self, reference: str, status: str | None, wanted: str, about: str = "", *, domain: str = ""
+    ) -> None:
         """Note what was not used because of its status.
 
         domain: the part of the record that is not known when the status is none that FHIR has; "": none of them.

@@ -77,9 +77,7 @@ def part_of_record(match: LabMatch | None) -> str:
     return "vitals" if match.key in VITALS else "labs"
 
 
-def _usable(
-    reader: Reader, reference: str, observation: wire.Observation, about: str, domain: str
-) -> datetime | None:
+def _usable(reader: Reader, reference: str, observation: wire.Observation, about: str, domain: str) -> datetime | None:
     """The date of an Observation whose status and date let it count; else None, noted once.
 
     A status that FHIR does not have, or a date that is written and is none, leaves its part of the record not known.

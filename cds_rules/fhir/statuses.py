@@ -8,26 +8,73 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_ORDER = frozenset("active cancelled completed draft ended entered-in-error on-hold stopped unknown".split())
-_REQUEST = frozenset("active cancelled completed draft entered-in-error on-hold revoked stopped suspended unknown".split())
+_ORDER = frozenset(
+    ["active", "cancelled", "completed", "draft", "ended", "entered-in-error", "on-hold", "stopped", "unknown"]
+)
+_REQUEST = frozenset(
+    [
+        "active",
+        "cancelled",
+        "completed",
+        "draft",
+        "entered-in-error",
+        "on-hold",
+        "revoked",
+        "stopped",
+        "suspended",
+        "unknown",
+    ]
+)
 
 STATUSES: Mapping[str, frozenset[str]] = {
     "Observation": frozenset(
-        "amended cancelled corrected entered-in-error final preliminary registered unknown".split()
+        ["amended", "cancelled", "corrected", "entered-in-error", "final", "preliminary", "registered", "unknown"]
     ),
     "MedicationRequest": _ORDER,
     "MedicationOrder": _ORDER,
     "MedicationStatement": frozenset(
-        "active completed draft entered-in-error intended not-taken on-hold recorded stopped unknown".split()
+        [
+            "active",
+            "completed",
+            "draft",
+            "entered-in-error",
+            "intended",
+            "not-taken",
+            "on-hold",
+            "recorded",
+            "stopped",
+            "unknown",
+        ]
     ),
     "MedicationDispense": frozenset(
-        "cancelled completed declined entered-in-error in-progress on-hold preparation stopped unknown".split()
+        [
+            "cancelled",
+            "completed",
+            "declined",
+            "entered-in-error",
+            "in-progress",
+            "on-hold",
+            "preparation",
+            "stopped",
+            "unknown",
+        ]
     ),
     "MedicationAdministration": frozenset(
-        "completed entered-in-error in-progress not-done on-hold stopped unknown".split()
+        ["completed", "entered-in-error", "in-progress", "not-done", "on-hold", "stopped", "unknown"]
     ),
     "Procedure": frozenset(
-        "aborted completed entered-in-error in-progress not-done on-hold preparation stopped suspended unknown".split()
+        [
+            "aborted",
+            "completed",
+            "entered-in-error",
+            "in-progress",
+            "not-done",
+            "on-hold",
+            "preparation",
+            "stopped",
+            "suspended",
+            "unknown",
+        ]
     ),
     "ServiceRequest": _REQUEST,
     "ProcedureRequest": _REQUEST,

@@ -202,3 +202,8 @@ def test_known_days_of_a_scheduled_product() -> None:
     assert field(derived(oxide(start=36)), "magnesium-product", "known_days") == 36
     assert field(derived(replace(oxide(), start=None)), "magnesium-product", "known_days") == 0
     assert derived(oxide(start=36)).magnesium.products[0].start == ago(36)
+
+
+def test_of_a_part_of_the_medications_the_total_is_a_lower_bound() -> None:
+    assert derived(oxide()).magnesium.words == "241 mg Mg/day"
+    assert derived(oxide(), gaps=["medications"]).magnesium.words == "at least 241 mg Mg/day"

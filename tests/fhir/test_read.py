@@ -211,7 +211,9 @@ def test_a_status_that_fhir_does_not_have_leaves_results_unknown(status: str | N
 
 
 def test_a_status_that_fhir_has_is_taken_at_its_word() -> None:
-    assert not read(lab(status="preliminary"), request(status="on-hold"), condition(clinicalStatus=coded(ICD, "resolved"))).lost
+    assert not read(
+        lab(status="preliminary"), request(status="on-hold"), condition(clinicalStatus=coded(ICD, "resolved"))
+    ).lost
 
 
 @pytest.mark.parametrize("status", ["Active", "ongoing", None])
