@@ -448,6 +448,32 @@ def ledger_forget(
     raise typer.Exit(forget(config, patient.removeprefix("Patient/"), tenant))
 
 
+@commands.command()
+def why(
+    patient: Annotated[str, typer.Option(help="Patient id, as the EHR sends it in context.patientId; never printed.")],
+    at: Annotated[str, typer.Option(help="A day or instant: 2026-01-31T08:00:00Z.")],
+    rule: Annotated[str, typer.Option(help="Id of the rule that spoke, or did not.")],
+    tenant: Annotated[str, typer.Option(help="Tenant that the patient belongs to. Default: calls without one.")] = "",
+    server: Annotated[
+        str, typer.Option(help="Only decisions for this FHIR server. Default: any.", show_default=False)
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: Config = None,
+    site: Annotated[
+        Path | None, typer.Option("--site", help="A site's file of parameter values.", show_default=False)
+    ] = None,
+    pack: Packs = None,
+) -> None:
+    """Say from the ledger why a rule spoke or was silent about a patient at a time, and judge again where the inputs are kept.
+
+    Exit codes: 0 told; 1 nothing is recorded about it; 2 wrong usage, or the database cannot be read.
+    """
+    from cds_rules.commands.why import Asked, command
+
+    wanted = Asked(patient.removeprefix("Patient/"), at, rule, tenant, server, json)
+    raise typer.Exit(command(config, wanted, _folders(pack) if pack else (), site))
+
+
 @feedback_commands.command("report")
 def feedback_report(
     config: Config = None,

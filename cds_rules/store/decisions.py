@@ -60,7 +60,7 @@ def rows(decision: Decision, keys: Keys, keep: Keep) -> tuple[dict[str, Any], li
     record = {
         "service": decision.service,
         "outcomes": {
-            rule: [outcome.state, outcome.indicator or "", list(outcome.because)]
+            rule: [outcome.state, outcome.indicator or "", list(outcome.because), outcome.by or "", outcome.winner]
             for rule, outcome in evaluation.outcomes.items()
         },
         "evidence": {each.rule.id: [reference(one) for one in each.references] for each in evaluation.findings},

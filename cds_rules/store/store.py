@@ -24,6 +24,7 @@ from cds_rules.store.decisions import Caller, Decision, rows
 from cds_rules.store.errors import StoreUnavailable
 from cds_rules.store.keys import Keys, key_beside
 from cds_rules.store.ledger import Verified
+from cds_rules.store.recall import Recalled, recall
 from cds_rules.store.recorder import Counts, Recorder
 from cds_rules.store.report import Report, report
 from cds_rules.store.tokens import Tokens
@@ -144,6 +145,10 @@ class Store:
     def report(self, since: datetime | None = None, until: datetime | None = None, tenant: str | None = None) -> Report:
         """How cards were received."""
         return report(self.database, since=since, until=until, tenant=tenant)
+
+    def recall(self, patient: str, tenant: str, at: datetime, server: str = "") -> tuple[Recalled, ...]:
+        """The decisions about a patient around an instant, oldest first."""
+        return recall(self.database, self.keys, patient=patient, tenant=tenant, at=at, server=server)
 
     def verify(self, anchor: str = "") -> Verified:
         """Walk the ledger."""
