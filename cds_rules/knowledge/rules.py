@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, TypeVar
 
 Operator = Literal["eq", "in", "lt", "le", "gt", "ge"]
 Constant = str | float | bool
@@ -39,8 +39,34 @@ class Comparison:
         return f"{self.field} {words[self.operator]} {', '.join(_said(constant) for constant in self.constants)}"
 
 
+class _Deep:
+    """Has a place for its hash."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
+_Kind = TypeVar("_Kind", bound=_Deep)
+
+
+def _hashed_once(kind: type[_Kind]) -> type[_Kind]:
+    """Let a class of deep values keep its hash: what is made for a condition or a rule is looked up by it on every call."""
+    whole = kind.__hash__
+
+    def kept(self: _Deep) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", found := whole(self))
+            return found
+
+    kind.__hash__ = kept  # type: ignore[assignment, method-assign]  # what a dataclass made is replaced
+    return kind
+
+
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(_Deep):
     """There is a fact of this kind that passes every test."""
 
     kind: str
@@ -50,8 +76,9 @@ class Pattern:
         return f"{self.kind}: {' and '.join(str(test) for test in self.tests)}" if self.tests else self.kind
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class All:
+class All(_Deep):
     """Every part is met."""
 
     parts: tuple[Condition, ...]
@@ -60,8 +87,9 @@ class All:
         return "all of (" + "; ".join(str(part) for part in self.parts) + ")"
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Any:
+class Any(_Deep):
     """At least one part is met."""
 
     parts: tuple[Condition, ...]
@@ -70,8 +98,9 @@ class Any:
         return "any of (" + "; ".join(str(part) for part in self.parts) + ")"
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Not:
+class Not(_Deep):
     """The part is certainly not met."""
 
     part: Condition
@@ -196,8 +225,9 @@ class Link:
     url: str
 
 
+@_hashed_once
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(_Deep):
     """One rule of a pack, complete; its id is its file name."""
 
     id: str

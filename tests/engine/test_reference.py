@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, truth, unknowns
-from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Pattern
+from cds_rules.knowledge.rules import ALWAYS, All, Any, Comparison, Condition, Not, Pattern
 from cds_rules.vocabulary.facts import fact
 
 HIGH = Pattern("lab", (Comparison("code", "eq", ("magnesium",)), Comparison("value", "gt", (3.0,))))
@@ -77,3 +80,11 @@ def test_the_order_of_facts_never_matters(condition: Condition, known: list) -> 
 @given(conditions, facts)
 def test_judging_with_explanation_gives_the_same_truth(condition: Condition, known: list) -> None:
     assert judge(condition, World(known)).truth is truth(condition, World(known))
+
+
+def test_equal_conditions_have_one_hash_also_when_copied_or_sent_to_another_process() -> None:
+    first, second = (All((Pattern("lab", (Comparison("code", "eq", ("magnesium",)),)), Not(ALWAYS))) for _ in range(2))
+    assert hash(first) == hash(first) == hash(second)
+    sent = pickle.loads(pickle.dumps(first))
+    assert {first: "known"}[sent] == "known"
+    assert hash(replace(first, parts=())) != hash(first)
