@@ -106,8 +106,8 @@ def _order(found: Offers, wanted: Suggestion, finding: Finding, chart: Chart, or
     reason = f"{finding.rule.id}: {finding.rule.title}"
     actions = []
     for row in rows:
-        resource = json.loads(_service_request(row["system"], row["code"], row["display"], reason, wanted.urgent))
-        resource["subject"] = {"reference": patient}
+        order = _service_request(row["system"], row["code"], row["display"], reason, wanted.urgent)
+        resource = {**order, "subject": {"reference": patient}}
         description = found.say(said("Order {test}", test=said(row["display"])))
         actions.append({"type": "create", "description": description, "resource": resource})
     label = said("Order {test} now" if wanted.urgent else "Order {test}", test=_WORDS[test])
@@ -123,8 +123,8 @@ def _magnesium_unit(chart: Chart) -> str:
 
 
 @lru_cache(maxsize=256)
-def _service_request(system: str, code: str, display: str, reason: str, urgent: bool) -> bytes:
-    """A ServiceRequest that has been validated with a stand-in for the patient."""
+def _service_request(system: str, code: str, display: str, reason: str, urgent: bool) -> Mapping[str, Any]:
+    """A ServiceRequest that has been validated with a stand-in for the patient; shared, so it is never changed."""
     resource: dict[str, Any] = {
         "resourceType": "ServiceRequest",
         "status": "draft",
@@ -135,10 +135,9 @@ def _service_request(system: str, code: str, display: str, reason: str, urgent: 
     }
     if urgent:
         resource["priority"] = "stat"
-    body = json.dumps(resource).encode()
-    if not is_valid(body):
+    if not is_valid(json.dumps(resource).encode()):
         raise ValueError(f"the order {code} of the pack's orders.csv does not make a valid ServiceRequest")
-    return body
+    return resource
 
 
 def _change(

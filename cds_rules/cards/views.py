@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -542,25 +543,25 @@ def _start_words(days: float | None, state: str) -> Said:
 
 
 class LabView(View):
-    """A laboratory value or vital sign with its words, each made when a text reads it."""
+    """A laboratory value or vital sign with its words, each made once, when a text reads it."""
 
     _derived: Lab
 
-    @property
+    @cached_property
     def shown(self) -> Said:
         """The value with its bound and unit."""
         return said("{value} {unit}", value=self.number, unit=self._derived.unit) if self._derived.unit else self.number
 
-    @property
+    @cached_property
     def number(self) -> Said:
         """The value with its bound."""
         return said(f"{{bound}}{{value:{_DECIMALS.get(self._derived.key, 2)}}}", **self._parts)
 
-    @property
+    @cached_property
     def _parts(self) -> dict[str, object]:
         return {"bound": self._derived.latest.comparator, "value": self._derived.latest.value}
 
-    @property
+    @cached_property
     def words(self) -> Said:
         """Value, age, and whether the specimen was hemolyzed."""
         pattern = "{value}, {days:ago}, hemolyzed" if self._derived.hemolyzed else "{value}, {days:ago}"
@@ -569,27 +570,27 @@ class LabView(View):
     def _within(self, days: float) -> bool:
         return self._derived.age_days <= days + 1e-9
 
-    @property
+    @cached_property
     def recent_value(self) -> Said:
         """Value and unit, when they belong to the time of the cramps."""
         return self.shown if self._within(CRAMP_WINDOW_DAYS) else NoLab.words
 
-    @property
+    @cached_property
     def short_value(self) -> Said:
         """Value and age for a summary."""
         return said("{value} ({days:ago})", value=self.shown, days=self._derived.age_days)
 
-    @property
+    @cached_property
     def shown_sources(self) -> tuple[Source, ...]:
         """Where the value stands."""
         return (self._derived.source,)
 
-    @property
+    @cached_property
     def limits_from(self) -> Said:
         """Where the limits come from."""
         return _LIMITS.get(self._derived.limits, said("not known"))
 
-    @property
+    @cached_property
     def band(self) -> Said:
         """Band of a magnesium (clinical specification 3.7)."""
         return word(self._derived.band)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from cds_rules.derive.exposure import ByClass
 from cds_rules.derive.kidneys import Kidney
@@ -80,9 +81,9 @@ class Item:
         return said("{cause} - {found}", cause=self.text, found=self.found) if self.found else self.text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Differential:
-    """The checklist, built when it is read: most answers need none."""
+    """The checklist, built when it is first read: most answers need none."""
 
     record: Record
     patient: Patient
@@ -91,7 +92,7 @@ class Differential:
     kidney: Kidney
     cramps: Sequence[Complaint]
 
-    @property
+    @cached_property
     def items(self) -> tuple[Item, ...]:
         """All lines, those present in the chart first."""
         lines = [
@@ -134,8 +135,11 @@ class Differential:
         lines = []
         for text, classes in _DRUGS:
             taken = [drug for key in classes for drug in self.drugs[key]]
+            if not taken:
+                lines.append(Item(text, False))
+                continue
             names = joined(dict.fromkeys(drug.name for drug in taken), "; ")
-            lines.append(Item(text, bool(taken), names, tuple(dict.fromkeys(drug.source for drug in taken))))
+            lines.append(Item(text, True, names, tuple(dict.fromkeys(drug.source for drug in taken))))
         return lines
 
     def _electrolytes(self) -> list[Item]:

@@ -54,7 +54,9 @@ def joined(items: Iterable[object], joint: str = ", ") -> Said:
 def filled(pattern: str, values: Mapping[str, object], write: Writer) -> str:
     """A pattern with its values, each written by `write`."""
     parts = _parts(pattern)
-    return "".join(part if isinstance(part, str) else write(values[part[0]], part[1]) for part in parts)
+    if len(parts) == 1:
+        return pattern
+    return "".join([part if part.__class__ is str else write(values[part[0]], part[1]) for part in parts])
 
 
 def places(pattern: str) -> frozenset[str]:
@@ -77,6 +79,8 @@ def _parts(pattern: str) -> tuple[str | tuple[str, str], ...]:
 
 
 def _english(value: object, mark: str) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, int | float):
         return age(value) if mark == "ago" else plain(value, int(mark or 2))
     return str(value)
