@@ -7,7 +7,7 @@ Flows in: `Knowledge` (built once) and a `Call`. Flows out: `Evaluation`. Floor:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from types import SimpleNamespace
@@ -128,6 +128,14 @@ class Knowledge:
     def decisions(self) -> Decisions:
         """What the packs' parameters decide for derived facts."""
         return self.rulebook.decisions
+
+    def prepared(self) -> Iterator[str]:
+        """Compile, step by step, what is compiled when it is first wanted: rulesets, and texts of every language."""
+        yield from self.judge.prepared()
+        for tag, texts in self.texts.items():
+            for each in texts.values():
+                each.prepare()
+                yield tag
 
 
 def build(packs: Sequence[Pack], version: str, overlay: Rows = ()) -> Knowledge:

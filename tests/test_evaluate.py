@@ -213,3 +213,9 @@ def test_a_very_high_magnesium_is_told_where_nobody_knows_the_medications(knowle
     assert card["indicator"] == "critical"
     assert card["extension"]["dev.cds-rules.finding"]["rule"] == "hypermagnesemia-lab"
     assert "medication list" in card["detail"]
+
+
+def test_all_that_is_compiled_when_first_wanted_can_be_compiled_before(knowledge: Knowledge) -> None:
+    steps = list(knowledge.prepared())
+    assert set(steps) == {*knowledge.judge.hooks(), *knowledge.languages}
+    assert all("summary" in vars(texts) for texts in knowledge.texts["de"].values())

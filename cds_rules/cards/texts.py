@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, nodes, pass_context
@@ -39,7 +40,7 @@ _HIDDEN = (
 _UNSEEN = dict.fromkeys(code for first, last in _HIDDEN for code in range(first, last + 1))
 """Control, direction, zero-width and half characters: taken out."""
 _MARKS = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]#|~!"} | {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
-_WORDS_OF_ADDRESSES = ("www.", "javascript:", "data:", "vbscript:", "mailto:", "xmpp:")
+_SCHEMES = ("://", "javascript:", "data:", "vbscript:", "mailto:", "xmpp:")
 _ADDRESS = re.compile(r"(?i)(://)|\b(www)\.|(@)|\b(javascript|data|vbscript|mailto|xmpp)(:)")
 
 
@@ -55,7 +56,10 @@ def cleaned(text: object) -> str:
     >>> cleaned("a\\n\\u202eb")
     'a b'
     """
-    return " ".join(str(text).translate(_UNSEEN).split())
+    line = str(text)
+    if not (line.isascii() and line.isprintable()):  # most lines hide nothing
+        line = line.translate(_UNSEEN)
+    return " ".join(line.split())
 
 
 def escaped(text: object) -> Ready:
@@ -65,7 +69,8 @@ def escaped(text: object) -> Ready:
     '&lt;b&gt;\\\\[x\\\\](javascript&#58;1)&lt;/b&gt;'
     """
     marked = cleaned(text).translate(_MARKS)
-    if any(sign in marked for sign in ("://", "@")) or any(word in marked.lower() for word in _WORDS_OF_ADDRESSES):
+    lower = marked.lower()
+    if "@" in lower or "www." in lower or (":" in lower and any(each in lower for each in _SCHEMES)):
         marked = _ADDRESS.sub(_without_address, marked)
     return Ready(marked)
 
@@ -84,8 +89,10 @@ class _Pen:
 
     def __init__(self, language: Language) -> None:
         self._language = language
+        self.for_summaries = self._environment(self.plain)
+        self.for_details = self._environment(self.markdown)
 
-    def environment(self, finalize: Callable[[object], str]) -> Environment:
+    def _environment(self, finalize: Callable[[object], str]) -> Environment:
         """Templates of which every value goes through `finalize`."""
 
         @pass_context
@@ -148,16 +155,30 @@ class Filled:
     uncertain: list[str]
 
 
-@dataclass(frozen=True, slots=True)
 class Texts:
-    """The compiled texts of one rule in one language: the summary, and all that stands in the detail as one template.
+    """The texts of one rule in one language: the summary, and all that stands in the detail as one template.
 
-    about: keys of the record that the rule looks at.
+    They have been checked; each is compiled when a card first needs it: compiling all was a third of a start.
     """
 
-    summary: Template
-    detail: Template
-    about: frozenset[str]
+    def __init__(self, pen: _Pen, summary: str, detail: str, about: frozenset[str]) -> None:
+        self._pen, self._summary, self._detail = pen, summary, detail
+        self.about = about
+        """Keys of the record that the rule looks at."""
+
+    @cached_property
+    def summary(self) -> Template:
+        """The summary, plain text."""
+        return self._pen.for_summaries.from_string(self._summary)
+
+    @cached_property
+    def detail(self) -> Template:
+        """The blocks of the detail, Markdown."""
+        return self._pen.for_details.from_string(self._detail)
+
+    def prepare(self) -> None:
+        """Compile what a first card would compile."""
+        _ = self.summary, self.detail
 
     def summarize(self, views: Mapping[str, Any]) -> str:
         """The summary, at most 139 characters: names are shortened, then the end is cut; numbers never are."""
@@ -208,21 +229,30 @@ def _lines(block: str) -> list[str]:
 
 def _strangers(tree: nodes.Template, environment: Environment, known: Mapping[str, Any] | None) -> Iterator[str]:
     """What a text names and nothing stands behind, or what is not for texts."""
-    keys = [node.attr for node in tree.find_all(nodes.Getattr)]
-    keys += [str(getattr(node.arg, "value", "")) for node in tree.find_all(nodes.Getitem)]
-    for key in keys:
-        if key.startswith("_"):
-            yield f'"{key}": a name that begins with _ is not for texts'
-    used = [("filter", each.name, environment.filters) for each in tree.find_all(nodes.Filter)]
-    used += [("test", each.name, environment.tests) for each in tree.find_all(nodes.Test)]
-    yield from (f'unknown {kind} "{name}"{near(name, there)}' for kind, name, there in used if name not in there)
+    names: list[nodes.Name] = []
+    attributes: list[nodes.Getattr] = []
+    for node in tree.find_all(nodes.Node):  # once over the tree: it is most of what a text costs at start
+        match node:
+            case nodes.Name():
+                names.append(node)
+            case nodes.Getattr() | nodes.Getitem():
+                key = node.attr if isinstance(node, nodes.Getattr) else str(getattr(node.arg, "value", ""))
+                if key.startswith("_"):
+                    yield f'"{key}": a name that begins with _ is not for texts'
+                if isinstance(node, nodes.Getattr):
+                    attributes.append(node)
+            case nodes.Filter() if node.name not in environment.filters:
+                yield f'unknown filter "{node.name}"{near(node.name, environment.filters)}'
+            case nodes.Test() if node.name not in environment.tests:
+                yield f'unknown test "{node.name}"{near(node.name, environment.tests)}'
+            case nodes.Block() | nodes.Extends() | nodes.Include() | nodes.Import() | nodes.FromImport():
+                yield f"{type(node).__name__.lower()}: parts of other templates are not for texts"
     if known is None:
         return
-    names = list(tree.find_all(nodes.Name))
     own = {node.name for node in names if node.ctx != "load"}
     for name in sorted({node.name for node in names} - own - known.keys() - _GIVEN - environment.globals.keys()):
         yield f'unknown name "{name}"{near(name, known)}'
-    for node in tree.find_all(nodes.Getattr):
+    for node in attributes:
         root = node.node.name if isinstance(node.node, nodes.Name) else ""
         if root in known and not _offers(known[root], node.attr):
             held = getattr(known[root], "_derived", None)
@@ -271,7 +301,7 @@ class Draft:
 
 
 def all_texts(packs: Sequence[Pack], languages: Mapping[str, Language]) -> dict[str, dict[str, Texts]]:
-    """Compile the texts of every rule in every language, by tag and rule id.
+    """Check the texts of every rule in every language, by tag and rule id.
 
     A rule that a language does not know keeps its English template, filled in that language; `lint` names it.
 
@@ -304,7 +334,7 @@ def _drafts(pack: Pack, tag: str) -> Iterator[Draft]:
 def compile_texts(
     drafts: Iterable[Draft], known: Mapping[str, Any] | None = None, language: Language | None = None
 ) -> dict[str, Texts]:
-    """Compile texts of one language, by rule id.
+    """Check texts of one language, by rule id.
 
     Args:
         known: the views of an empty chart (`views.vocabulary`), so that a name nobody knows is found before a patient's
@@ -316,16 +346,16 @@ def compile_texts(
     """
     mistakes: list[Mistake] = []
     pen = _Pen(language or Language())
-    plain, markdown = pen.environment(pen.plain), pen.environment(pen.markdown)
 
     def checked(draft: Draft, where: str, text: str) -> str:
         try:
-            tree = plain.parse(text)
+            tree = pen.for_summaries.parse(text)
         except TemplateError as error:
             mistakes.append(Mistake(draft.path, f"{draft.where}{where}", f"not a valid template: {error.message}"))
             return ""
         strangers = [
-            Mistake(draft.path, f"{draft.where}{where}", message) for message in _strangers(tree, plain, known)
+            Mistake(draft.path, f"{draft.where}{where}", message)
+            for message in _strangers(tree, pen.for_summaries, known)
         ]
         mistakes.extend(strangers)
         return "" if strangers else text
@@ -337,11 +367,7 @@ def compile_texts(
             for where, texts in (("found", card.found), ("consider", card.consider), ("uncertain", card.uncertain))
         ]
         blocks.insert(1, checked(draft, "why", card.why))
-        return Texts(
-            plain.from_string(checked(draft, "summary", card.summary)),
-            markdown.from_string(_BLOCK.join(blocks)),
-            topics(draft.rule),
-        )
+        return Texts(pen, checked(draft, "summary", card.summary), _BLOCK.join(blocks), topics(draft.rule))
 
     found = {draft.rule.id: texts_of(draft) for draft in drafts}
     if mistakes:

@@ -127,17 +127,25 @@ class _Session:
             for literal in conjunction
             if not literal.present
         )
-        definition: dict[str, Anything] = {"sentinel": {"all": [{"call": {"k": "call"}}], "run": _nothing}}
-        for family, conjunctions in families.items():
-            for number, conjunction in enumerate(conjunctions):
-                # dist 0: one fact may bear several patterns of a rule, as it may in the reference
-                definition[f"{family}#{number}"] = {"all": list(_antecedents(conjunction)), "run": _nothing, "dist": 0}
-        self._ruleset = _Ruleset(name, None, definition)  # kept: the handle lives as long as it does
-        self._handle = self._ruleset._handle
+        self._name = name
+        self._families = families
+        self._ruleset: Anything = None
         self._sessions = itertools.count()
         self._fires_on_nothing = any(
             not any(literal.present for literal in conjunction) for each in families.values() for conjunction in each
         )
+
+    def prepare(self) -> Anything:
+        """The library's handle of the ruleset, which is compiled when it is first wanted; checked it was when built."""
+        if self._ruleset is None:
+            definition: dict[str, Anything] = {"sentinel": {"all": [{"call": {"k": "call"}}], "run": _nothing}}
+            for family, conjunctions in self._families.items():
+                for number, conjunction in enumerate(conjunctions):
+                    # dist 0: one fact may bear several patterns of a rule, as it may in the reference
+                    antecedents = list(_antecedents(conjunction))
+                    definition[f"{family}#{number}"] = {"all": antecedents, "run": _nothing, "dist": 0}
+            self._ruleset = _Ruleset(self._name, None, definition)  # kept: the handle lives as long as it does
+        return self._ruleset._handle
 
     def fire(self, world: World) -> set[str]:
         """Tell the library all facts, then the call; return the families of which a rule fired."""
@@ -150,18 +158,19 @@ class _Session:
             message["sid"] = session
         # the call goes last: absence is judged when it arrives (test_absence_ignores_the_order_of_facts)
         messages.append({"k": "call", "id": "call", "sid": session})
+        handle = self.prepare()
         try:
-            _, state = _native.assert_facts(self._handle, json.dumps(messages))  # code: "some fact matched nothing"
+            _, state = _native.assert_facts(handle, json.dumps(messages))  # code: "some fact matched nothing"
             fired = set()
-            _, action = _native.start_action_for_state(self._handle, state)
+            _, action = _native.start_action_for_state(handle, state)
             while action:
                 fired.add(action.split('"', 2)[1].partition("#")[0])
-                action = _native.complete_and_start_action(self._handle, state)
+                action = _native.complete_and_start_action(handle, state)
         except Exception as error:  # the library's messages carry facts: none may leave this place
             raise MatcherError(f"durable-rules failed with {type(error).__name__}") from None
         if "sentinel" not in fired:  # deleting a session in which nothing fired crashes the process
             raise MatcherError("durable-rules did not fire the sentinel rule")
-        _native.delete_state(self._handle, session)
+        _native.delete_state(handle, session)
         return fired
 
 
@@ -177,6 +186,11 @@ class _Sessions:
         self._sessions = tuple(
             _Session(f"{name} {number}", each) for number, each in enumerate(_packed(groups.values()))
         )
+
+    def prepare(self) -> None:
+        """Compile what a first call would compile."""
+        for session in self._sessions:
+            session.prepare()
 
     def fire(self, world: World) -> set[str]:
         """The families of which a rule fired, those the hook alone settles included."""
@@ -362,6 +376,11 @@ class Matcher:
         self._refuted = _Sessions(
             f"{name} refuted", {key: _for_hook(refuted(part), call) for part, key in parts.items()}
         )
+
+    def prepare(self) -> None:
+        """Compile what a first call would compile: until then a matcher is checked and no more, so that a start is short."""
+        self._met.prepare()
+        self._refuted.prepare()
 
     def truths(self, world: World, certain: bool | None = None) -> dict[str, Truth]:
         """Judge every condition.

@@ -7,7 +7,7 @@ Floor: engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -143,6 +143,14 @@ class Judge:
     def hooks(self) -> tuple[str, ...]:
         """The hooks for which there are rules."""
         return tuple(self._hooks)
+
+    def prepared(self) -> Iterator[str]:
+        """Compile all rulesets, one matcher a step; yields its hook."""
+        for hook, compiled in self._hooks.items():
+            for matcher in (compiled.when_matcher, *compiled.details_matchers.values()):
+                if matcher is not None:
+                    matcher.prepare()
+                    yield hook
 
     def judge(
         self, hook: str, facts: Iterable[Fact], gaps: Mapping[str, Sequence[str]], missing: Mapping[str, str] = NOTHING

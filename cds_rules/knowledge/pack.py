@@ -206,9 +206,16 @@ def read_pack(folder: Path, words: Words | None = None, site: Site | None = None
     Raises:
         PackError: with every mistake found in every file.
     """
+    try:
+        return _read_pack(folder, words, site, lines=False)
+    except PackError:  # again, so that mistakes name their lines
+        return _read_pack(folder, words, site, lines=True)
+
+
+def _read_pack(folder: Path, words: Words | None, site: Site | None, *, lines: bool) -> Pack:
     mistakes: list[Mistake] = []
     name = f"{folder.name}/pack.yaml"
-    document, syntax = read_yaml(folder / "pack.yaml", name)
+    document, syntax = read_yaml(folder / "pack.yaml", name, lines)
     if syntax:
         raise PackError(syntax)
     reader = Reader(name)

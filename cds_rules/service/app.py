@@ -122,9 +122,15 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
     return app
 
 
-def _warm() -> None:
-    """Import what only a rare resource needs, beside the first answers: they do not wait for it."""
-    validation.warm()
+PAUSE_SECONDS = 0.02
+"""Between two steps of what is prepared beside the first answers: each keeps them waiting for some milliseconds."""
+
+
+async def _prepare(knowledge: Knowledge) -> None:
+    """Compile and import what not every answer needs, beside the first answers: they do not wait for it."""
+    threading.Thread(target=validation.warm, name="warm", daemon=True).start()
+    for _ in knowledge.prepared():
+        await asyncio.sleep(PAUSE_SECONDS)
     gc.freeze()
 
 
@@ -165,16 +171,16 @@ class Desk:
         """What runs beside the answers, from start to stop."""
         for warning in self.warnings:
             log(logging.WARNING, warning)
-        watch = asyncio.create_task(self.canaries.watch())
+        beside = [asyncio.create_task(each) for each in (self.canaries.watch(), _prepare(self.knowledge))]
         await self.records.open()
         # all that start-up built is taken out of the collector's rounds: they would show in the slowest answers
         gc.collect()
         gc.freeze()
-        threading.Thread(target=_warm, name="warm", daemon=True).start()
         yield
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        for task in beside:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await self.outbound.aclose()
         await self.records.close()
         self.traces.close()

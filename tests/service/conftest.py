@@ -46,6 +46,7 @@ KNOWLEDGE: Any = SimpleNamespace(
     tables={},
     rules={},
     fingerprint="abc",
+    prepared=lambda: iter(()),
     languages={"en": Language()},
     packs=(SimpleNamespace(name="a-pack", version="1.0.0", rules=(), source_label="Our rules"),),
 )
