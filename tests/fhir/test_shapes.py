@@ -89,7 +89,7 @@ def test_what_fits_a_shape_is_valid() -> None:
         raw = json.dumps(resource).encode()
         if isinstance(kind, str) and fits(kind, raw):
             fitted += 1
-            assert _mistakes(_model(kind), raw) == [], raw
+            assert _mistakes(_model(kind, "R4"), "R4", raw) == [], raw
     assert fitted > 1000
 
 

@@ -34,7 +34,6 @@ def test_help_names_the_commands_and_exit_codes() -> None:
         (["--hook", "patient-view", "--at", "each-order"], "order-sign or order-select belongs there"),
         (["--expect", "nowhere"], "a folder of expected cards belongs there"),
         (["--report", "/nowhere/at/all.html"], "cannot be written"),
-        (["--hook", "encounter-start"], "--hook: no rule is made for encounter-start"),
         (["--expect", "."], "expects nothing of what was replayed"),
         (["nowhere.json"], "nowhere.json: no such file or folder"),
         (["--jobs", "-1"], "--jobs"),
