@@ -439,13 +439,16 @@ def ledger_prune(config: Config = None) -> None:
 @ledger_commands.command("forget")
 def ledger_forget(
     patient: Annotated[str, typer.Option(help="Patient id, as the EHR sends it in context.patientId.")],
-    tenant: Annotated[str, typer.Option(help="Tenant that the patient belongs to. Default: calls without one.")] = "",
+    issuer: Annotated[
+        str, typer.Option(help="The iss of the tokens of its calls. Default: calls without a token.")
+    ] = "",
+    tenant: Annotated[str, typer.Option(help="The tenant that they named. Default: none.")] = "",
     config: Config = None,
 ) -> None:
-    """Remove everything that is kept about one patient; the rest can still be verified."""
+    """Remove everything that is kept about one patient; the rest can still be verified. Exit codes: 1 nothing is kept."""
     from cds_rules.commands.ledger import forget
 
-    raise typer.Exit(forget(config, patient.removeprefix("Patient/"), tenant))
+    raise typer.Exit(forget(config, patient.removeprefix("Patient/"), issuer, tenant))
 
 
 @commands.command()
@@ -479,13 +482,14 @@ def feedback_report(
     config: Config = None,
     since: Annotated[str, typer.Option(help="Cards shown from this day or instant on.", show_default=False)] = "",
     until: Annotated[str, typer.Option(help="Cards shown before this day or instant.", show_default=False)] = "",
-    tenant: Annotated[str, typer.Option(help="Of one tenant alone.", show_default=False)] = "",
+    issuer: Annotated[str, typer.Option(help="Of one client alone: the iss of its tokens.", show_default=False)] = "",
+    tenant: Annotated[str, typer.Option(help="Of one tenant of it alone.", show_default=False)] = "",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say for each rule how often its card was shown, accepted, overridden and why, with 95 % intervals."""
     from cds_rules.commands.feedback import report
 
-    raise typer.Exit(report(config, since, until, tenant, json))
+    raise typer.Exit(report(config, since, until, issuer, tenant, json))
 
 
 if __name__ == "__main__":

@@ -15,16 +15,17 @@ from cds_rules.commands.ledger import store
 from cds_rules.vocabulary.errors import CdsRulesError
 
 
-def report(config: Path | None, since: str, until: str, tenant: str, as_json_: bool) -> int:
+def report(config: Path | None, since: str, until: str, issuer: str, tenant: str, as_json_: bool) -> int:
     """Print the report."""
     with store(config) as opened:
+        from cds_rules.store.decisions import Caller
         from cds_rules.store.report import as_json, read_instant, wilson
 
         try:
             limits = [read_instant(said) if said else None for said in (since, until)]
         except ValueError as error:
             raise CdsRulesError(f"--since, --until: {error}") from None
-        made = opened.report(*limits, tenant or None)
+        made = opened.report(*limits, Caller(tenant, issuer) if issuer or tenant else None)
     if as_json_:
         print(json.dumps(as_json(made), indent=1))
         return 0

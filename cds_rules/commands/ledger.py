@@ -55,11 +55,17 @@ def prune(config: Path | None) -> int:
     return 0
 
 
-def forget(config: Path | None, patient: str, tenant: str) -> int:
-    """Remove everything about one patient."""
+def forget(config: Path | None, patient: str, issuer: str, tenant: str) -> int:
+    """Remove everything about one patient; 1 when there was nothing."""
     with store(config) as opened:
-        _say("forgotten", opened.forget(datetime.now(UTC), patient, tenant))
-    return 0
+        from cds_rules.store.decisions import Caller
+
+        found = opened.forget(datetime.now(UTC), patient, Caller(tenant, issuer))
+    _say("forgotten", found)
+    if any(found.values()):
+        return 0
+    print("nothing is kept under this id; issuer and tenant belong there as the tokens of its calls said them")
+    return 1
 
 
 def _say(done: str, counts: object) -> None:

@@ -151,7 +151,7 @@ class Records:
     async def report(
         self, caller: Caller, since: datetime | None = None, until: datetime | None = None
     ) -> dict[str, Any]:
-        """How cards were received: those of the caller's tenant, or all where nobody is asked for a token.
+        """How cards were received: those of the caller (its issuer and tenant), or all where nobody is asked for a token.
 
         Raises:
             Problem: it cannot be told now.
@@ -160,7 +160,7 @@ class Records:
             raise Problem("not-told", headers={"Retry-After": "5"})
         try:
             made = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self.store.report, since, until, caller.tenant if caller.issuer else None
+                self._threads, self.store.report, since, until, _asked(caller) if caller.issuer else None
             )
         except StoreUnavailable as error:
             LOGGER.error("no report: %s", error)

@@ -48,8 +48,8 @@ def record(
     Raises:
         StoreUnavailable: none of them was kept.
     """
-    tenant = caller.tenant[:128]
-    cards = [_card(keys, caller.tenant, each.card) for each in items]
+    tenant = caller.house
+    cards = [_card(keys, tenant, each.card) for each in items]
     became: list[Became] = []
     with database.alone() as connection:
         known = set(connection.scalars(select(alert.c.card).where(alert.c.card.in_(cards), alert.c.tenant == tenant)))

@@ -6,6 +6,7 @@ of the patient, user, client and resources are keyed hashes, unless everything i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -24,12 +25,22 @@ Keep = Literal["off", "hashed", "full"]
 """What is kept of an evaluation: nothing; hashes and reasons; besides, sealed, all that is needed to judge again."""
 
 
+LONGEST_HOUSE = 128
+"""Characters of the column."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asked, as far as a token says it. tenant: "" without one; client: its issuer."""
 
     tenant: str = ""
     client: str = ""
+
+    @property
+    def house(self) -> str:
+        """Whose patients they are: two clients may use one id, or one name of a tenant, for different people."""
+        said = f"{self.client} {self.tenant}".strip()
+        return said if len(said) <= LONGEST_HOUSE else hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +63,10 @@ class Decision:
 
 def rows(decision: Decision, keys: Keys, keep: Keep) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The ledger row, without its place in the chain, and the alert rows."""
-    call, evaluation, tenant = decision.call, decision.evaluation, decision.caller.tenant
+    call, evaluation, house = decision.call, decision.evaluation, decision.caller.house
 
     def reference(said: str) -> str:
-        return said if keep == "full" else keys.hashed("reference", tenant, decision.server, said)[:16]
+        return said if keep == "full" else keys.hashed("reference", house, decision.server, said)[:16]
 
     record = {
         "service": decision.service,
@@ -72,16 +83,16 @@ def rows(decision: Decision, keys: Keys, keep: Keep) -> tuple[dict[str, Any], li
     }
     hashed = {
         "server": keys.hashed("server", decision.server) if decision.server else None,
-        "patient": keys.hashed("patient", tenant, call.patient_id) if call.patient_id else None,
+        "patient": keys.hashed("patient", house, call.patient_id) if call.patient_id else None,
     }
     row = {
         "kind": "decision",
         "identity": decision.identity,
         "at": decision.at,
-        "tenant": tenant[:128],
+        "tenant": house,
         "client": keys.hashed("client", decision.caller.client) if decision.caller.client else None,
         **hashed,
-        "user_id": keys.hashed("user", tenant, decision.user) if decision.user else None,
+        "user_id": keys.hashed("user", house, decision.user) if decision.user else None,
         "instance": keys.hashed("instance", call.hook_instance),
         "hook": call.hook,
         "status": decision.status,
@@ -96,7 +107,7 @@ def rows(decision: Decision, keys: Keys, keep: Keep) -> tuple[dict[str, Any], li
             "position": position,
             "card": card["uuid"],
             "at": decision.at,
-            "tenant": tenant[:128],
+            "tenant": house,
             **hashed,
             "hook": call.hook,
             "rule": (found := _finding(card))["rule"],

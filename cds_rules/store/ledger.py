@@ -273,7 +273,7 @@ def forget(database: Database, keys: Keys, now: datetime, patient: str, tenant: 
         answered = 0
         for cards in _in_parts([card for _, card in alerts]):
             answered += connection.execute(
-                delete(feedback).where(feedback.c.card.in_(cards), feedback.c.tenant == tenant[:128])
+                delete(feedback).where(feedback.c.card.in_(cards), feedback.c.tenant == tenant)
             ).rowcount
         connection.execute(delete(alert).where(alert.c.patient.in_(hashes)))
         nothing = dict.fromkeys(("client", "server", "patient", "user_id", "instance", "record", "content"), null())

@@ -72,7 +72,11 @@ def report(
         since, until: of cards shown in [since, until). tenant: of one alone; None: all.
     """
     shown = select(alert.c.rule, alert.c.state, func.coalesce(alert.c.reason, ""), func.count())
-    strangers = select(func.count()).select_from(feedback).where(~exists().where(alert.c.card == feedback.c.card))
+    strangers = (
+        select(func.count())
+        .select_from(feedback)
+        .where(~exists().where(alert.c.card == feedback.c.card, alert.c.tenant == feedback.c.tenant))
+    )
     for limit, column in ((shown, alert.c.at), (strangers, feedback.c.received_at)):
         if since is not None:
             limit = limit.where(column >= since)

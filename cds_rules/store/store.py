@@ -134,7 +134,7 @@ class Store:
             StoreUnavailable: it could not be told.
         """
         return answers.overrides(
-            self.database, self.keys, tenant=caller.tenant, server=server, patient=patient, since=at - LOOK_BACK
+            self.database, self.keys, tenant=caller.house, server=server, patient=patient, since=at - LOOK_BACK
         )
 
     def first_seen(self, issuer: str, jti: str, expires: datetime) -> bool:
@@ -142,9 +142,9 @@ class Store:
         self.migrate()
         return self.tokens.first_seen(issuer, jti, expires)
 
-    def report(self, since: datetime | None = None, until: datetime | None = None, tenant: str | None = None) -> Report:
-        """How cards were received."""
-        return report(self.database, since=since, until=until, tenant=tenant)
+    def report(self, since: datetime | None = None, until: datetime | None = None, of: Caller | None = None) -> Report:
+        """How cards were received. of: cards of one alone; None: of all."""
+        return report(self.database, since=since, until=until, tenant=of.house if of else None)
 
     def recall(self, patient: str, tenant: str, at: datetime, server: str = "") -> tuple[Recalled, ...]:
         """The decisions about a patient around an instant, oldest first."""
@@ -166,6 +166,6 @@ class Store:
             answers=now - timedelta(days=days.feedback_days),
         )
 
-    def forget(self, now: datetime, patient: str, tenant: str) -> Mapping[str, int]:
-        """Take everything about one patient out."""
-        return ledger.forget(self.database, self.keys, now, patient, tenant)
+    def forget(self, now: datetime, patient: str, of: Caller) -> Mapping[str, int]:
+        """Take everything about one patient out. of: who asked about this patient."""
+        return ledger.forget(self.database, self.keys, now, patient, of.house)

@@ -20,6 +20,7 @@ from cds_rules.service import settings as sections
 from cds_rules.service.app import create_app
 from cds_rules.service.settings import Settings
 from cds_rules.store.store import Store
+from tests.service.jwt import bearer, key_set, token
 from tests.store.scenes import KEY, SERVICE, sample
 
 VIEW = f"/cds-services/{SERVICE}"
@@ -87,6 +88,34 @@ def test_an_overridden_card_stays_away_over_workers_and_restarts(start: Callable
         assert silent["because"].startswith("overridden ")
     other = json.loads(json.dumps(sample()).replace(sample()["context"]["patientId"], "somebody-else"))
     assert ask(first, other)["cards"]
+
+
+def test_two_clients_that_use_one_id_for_two_patients_share_no_memory_and_no_report(
+    knowledge: Knowledge, tmp_path: Path
+) -> None:
+    """Neither names a FHIR server or a tenant: only the issuers of their tokens tell the two patients apart."""
+    names = ("https://one.example.org", "https://two.example.org")
+    settings = Settings(
+        trust=sections.Trust(issuers=tuple(sections.Issuer(each, jwks=key_set()) for each in names)),
+        store=sections.Store(SecretStr(f"sqlite:///{tmp_path / 'a.db'}"), key=SecretStr(KEY)),
+    )
+    with TestClient(create_app(knowledge, settings), client=("127.0.0.1", 50000)) as client:
+
+        def say(issuer: str, path: str, body: Any = None) -> Any:
+            headers = bearer(token(path, iss=issuer))
+            answer = (
+                client.get(path, headers=headers) if body is None else client.post(path, json=body, headers=headers)
+            )
+            assert answer.status_code == 200
+            return answer.json()
+
+        card = say(names[0], VIEW, sample())["cards"][0]["uuid"]
+        settled(client)
+        say(names[0], f"{VIEW}/feedback", {"feedback": [item(card)]})
+        assert [len(say(each, VIEW, sample(hookInstance=each))["cards"]) for each in names] == [0, 1]
+        settled(client)
+        reports = [say(each, "/reports/feedback")["rules"][0] for each in names]
+        assert [(each["shown"], each["overridden"]["count"]) for each in reports] == [(1, 1), (1, 0)]
 
 
 def test_a_partly_bad_batch_keeps_what_can_be_kept_and_says_which(start: Callable[..., TestClient]) -> None:

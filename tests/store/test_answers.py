@@ -70,11 +70,13 @@ def test_feedback_before_its_decision_waits_for_it(kept: Store, knowledge: Knowl
     assert kept.report().unmatched == 0
 
 
-def test_feedback_of_another_tenant_does_not_count(kept: Store, knowledge: Knowledge) -> None:
+def test_feedback_of_another_client_or_tenant_does_not_count(kept: Store, knowledge: Knowledge) -> None:
     decision = decided(knowledge, caller=Caller("one", "https://ehr.example.org"))
     write(kept, decision)
     card = decision.cards[0]["uuid"]
-    assert answer(kept, override(card), caller=Caller("two", "https://ehr.example.org")) == ["unmatched"]
+    for other in (Caller("two", "https://ehr.example.org"), Caller("one", "https://other.example.org"), Caller()):
+        assert answer(kept, override(card), caller=other) == ["unmatched"]
+        assert as_json(kept.report(of=other))["unmatched"] == 1
     assert state(kept) == [("open", None)]
     assert answer(kept, override(card), caller=Caller("one", "https://ehr.example.org")) == ["recorded"]
 
@@ -152,10 +154,12 @@ def test_the_report_counts_by_rule_and_reason_with_intervals(kept: Store, knowle
     shown = decisions[0].at
     assert as_json(kept.report(since=shown + timedelta(seconds=1)))["rules"] == []
     assert as_json(kept.report(until=shown))["rules"] == []
-    assert as_json(kept.report(tenant="other")) == {"since": None, "until": None, "rules": [], "unmatched": 0}
+    assert as_json(kept.report(of=Caller("other"))) == {"since": None, "until": None, "rules": [], "unmatched": 0}
 
 
-def test_an_override_is_remembered_for_its_patient_server_and_tenant_alone(kept: Store, knowledge: Knowledge) -> None:
+def test_an_override_is_remembered_for_its_patient_server_client_and_tenant_alone(
+    kept: Store, knowledge: Knowledge
+) -> None:
     body = sample(fhirServer="https://fhir.example.org/r4/")
     one = Caller("one", "https://ehr.example.org")
     decision = decided(knowledge, body, caller=one)
@@ -172,6 +176,7 @@ def test_an_override_is_remembered_for_its_patient_server_and_tenant_alone(kept:
     assert found.covers[0].products
     for caller, where, who in (
         (Caller(), server, patient),
+        (Caller("one", "https://other.example.org"), server, patient),
         (one, "https://other.example.org", patient),
         (one, "", patient),
         (one, server, "other"),

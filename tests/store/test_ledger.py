@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import func, select, text
 
 from cds_rules.evaluate import Knowledge, evaluate
-from cds_rules.store.decisions import Decision, unpacked
+from cds_rules.store.decisions import Caller, Decision, unpacked
 from cds_rules.store.store import Store
 from cds_rules.store.tables import alert, feedback, ledger
 from tests.store import scenes
-from tests.store.scenes import EARLIER, KEY, decided, override, sample, write
+from tests.store.scenes import EARLIER, KEY, NOBODY, decided, override, sample, write
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -127,7 +127,7 @@ def test_after_a_rotation_the_chain_goes_on(url: str, knowledge: Knowledge) -> N
     write(after, *_several(knowledge, 2, NOW + timedelta(days=1)))
     assert (after.verify().problem, after.verify().rows) == ("", 4)
     patient = sample()["context"]["patientId"]
-    assert after.forget(NOW, patient, "")["decisions"] == 4
+    assert after.forget(NOW, patient, NOBODY)["decisions"] == 4
     before.database.close()
     after.database.close()
 
@@ -179,9 +179,9 @@ def test_a_forgotten_patient_is_nowhere_and_the_chain_verifies(kept: Store, know
     card = decided(knowledge, sample(hookInstance="call 0"), at=NOW).cards[0]["uuid"]
     kept.feedback([override(card)], service=scenes.SERVICE, caller=scenes.Caller())
     patient = sample()["context"]["patientId"]
-    assert kept.forget(NOW, patient, "another tenant") == {"decisions": 0, "alerts": 0, "feedback": 0}
-    assert kept.forget(NOW, patient, "") == {"decisions": 2, "alerts": 2, "feedback": 1}
-    assert kept.forget(NOW, patient, "") == {"decisions": 0, "alerts": 0, "feedback": 0}
+    assert kept.forget(NOW, patient, Caller("another tenant")) == {"decisions": 0, "alerts": 0, "feedback": 0}
+    assert kept.forget(NOW, patient, NOBODY) == {"decisions": 2, "alerts": 2, "feedback": 1}
+    assert kept.forget(NOW, patient, NOBODY) == {"decisions": 0, "alerts": 0, "feedback": 0}
     found = kept.verify()
     assert (found.problem, found.rows) == ("", 4)
     with kept.database.reading() as connection:
