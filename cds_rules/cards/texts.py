@@ -3,7 +3,7 @@
 A summary is plain text; a detail is Markdown in which everything that is not written in a rule file is escaped: HTML,
 Markdown marks, bare addresses and direction overrides. Template words beside the views: the filters `age` ("12 d ago"), `span`
 ("12 d"), `n` (number),
-`short` (product name), `day`, `list` and `sentence` (a capital first). Whatever stands behind a name is said in the
+`short` (product name), `day`, `list`, `sentence` (a capital first) and `cited` (of several things those the card rests on). Whatever stands behind a name is said in the
 language of the template: numbers, ages, and all that is made by `vocabulary.wording.said`.
 Floor: cards.
 """
@@ -101,11 +101,17 @@ class _Pen:
             text = self.plain(name)
             return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
+        @pass_context
+        def cited(context: Context, items: Iterable[Any]) -> list[Any]:
+            listed, facts = list(items), context.get("facts", ())
+            rests_on = {source for each in facts for source in each.sources}
+            return [item for item in listed if item.source in rests_on] or listed
+
         environment = Environment(undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=False)
         del environment.filters["attr"]  # reaches past `_strangers`
         environment.filters.update(
             age=self._age, span=self._span, n=self._number, short=short, day=self._day, list=self._list,
-            sentence=self._sentence, plain=self.plain,
+            sentence=self._sentence, plain=self.plain, cited=cited,
         )  # fmt: skip
         return environment
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from cds_rules.derive import Derived, derive
 from cds_rules.derive.differential import DRUG_LINES
-from cds_rules.derive.exposure import Diuretic, Drug, Interaction, Spacing, Statin, mg_of
+from cds_rules.derive.exposure import Diuretic, Drug, Interaction, Spacing, Statin, followed_by_cramp, mg_of
 from cds_rules.derive.kidneys import Kidney
 from cds_rules.derive.labs import Lab
 from cds_rules.derive.magnesium import AMOUNT_NOT_KNOWN, Magnesium, Product
@@ -91,7 +91,7 @@ def views(derived: Derived, parameters: SimpleNamespace) -> Mapping[str, Any]:
         "kidney": View(
             derived.kidney,
             words=kidney_words(derived.kidney),
-            short_words=derived.kidney.words,
+            short_words=_short_kidney(derived.kidney),
             egfr_words=_egfr_words(derived.kidney),
             shown_sources=derived.kidney.sources,
             **_old_kidney(derived.kidney),
@@ -195,7 +195,8 @@ class Circumstances:
     @property
     def quinine_partners(self) -> list[str]:
         """Drugs that quinine interacts with."""
-        return self._names("warfarin", "digoxin", "qt-prolonging", "nmb")
+        quinine = {drug.name for drug in self._all.by_class["quinine"]}
+        return [name for name in self._names("warfarin", "digoxin", "qt-prolonging", "nmb") if name not in quinine]
 
     @property
     def kidney_strain(self) -> list[str]:
@@ -203,19 +204,28 @@ class Circumstances:
         return self._names("acei-arb", "nsaid", "diuretic")
 
     @property
+    def potassium_replaced(self) -> bool:
+        """A potassium supplement is taken; one that is only drafted has replaced nothing yet."""
+        return any(drug.state == "active" for drug in self._all.by_class["potassium-supplement"])
+
+    @property
     def low_potassium(self) -> bool:
-        """The latest potassium of 7 days is below 3.5."""
+        """The latest potassium of 7 days is below 3.0, or below 3.5 under replacement (clinical specification 2.19)."""
         lab = self._all.labs["potassium"]
-        return lab is not None and lab.value is not None and lab.value < 3.5 and lab.age_days <= 7
+        below = 3.5 if self.potassium_replaced else 3.0
+        return lab is not None and lab.value is not None and lab.value < below and lab.age_days <= 7
+
+    @property
+    def low_calcium(self) -> bool:
+        """The latest calcium of 14 days is below 8.0 mg/dL, ionized below 1.0 mmol/L (clinical specification 2.19)."""
+        calcium = self._all.calcium
+        below = 1.0 if calcium is not None and calcium.method == "ionized" else 8.0
+        return calcium is not None and calcium.value < below and calcium.age_days <= 14
 
     @property
     def deficit_symptoms(self) -> list[View]:
         """Symptoms of 30 days that fit low magnesium."""
-        return [
-            _symptom(each)
-            for each in self._all.symptoms
-            if (each.cramp or each.severe_deficiency or each.key in _DEFICIT) and each.age_days <= CRAMP_WINDOW_DAYS
-        ]
+        return [_symptom(each) for each in _deficit_symptoms(self._all)]
 
     @property
     def supporting(self) -> list[Said]:
@@ -261,11 +271,6 @@ class Circumstances:
         """The SLCO1B1 phenotype on file."""
         phenotype = slco1b1_function(self._all.record)
         return word(phenotype[0] if phenotype else "")
-
-    @property
-    def limited(self) -> View | None:
-        """The statin above its maximum."""
-        return _limited(self._all)
 
     @property
     def monitoring(self) -> Mapping[str, Any]:
@@ -335,11 +340,7 @@ def _is_fine(lab: Lab | None, days: float, lowest: float | None) -> bool:
 def _deficit_company(derived: Derived) -> Said:
     """What stands beside a low magnesium in its summary: the worst symptom, potassium, QTc."""
     parts: list[Said] = []
-    symptoms = [
-        each
-        for each in derived.symptoms
-        if each.severe_deficiency or (each.cramp and each.age_days <= CRAMP_WINDOW_DAYS)
-    ]
+    symptoms = sorted(_deficit_symptoms(derived), key=lambda each: (not each.severe_deficiency, not each.cramp))
     if symptoms:
         parts.append(symptoms[0].name)
     potassium, qtc = derived.labs["potassium"], derived.labs["qtc"]
@@ -350,18 +351,27 @@ def _deficit_company(derived: Derived) -> Said:
     return joined(parts)
 
 
-def _cramp_drugs(derived: Derived) -> list[View]:
-    onset = derived.cramps[0].onset_days if derived.cramps else None
-    drugs = {id(drug): drug for key in _CRAMP_DRUGS for drug in derived.by_class[key]}.values()
+def _deficit_symptoms(derived: Derived) -> list[Complaint]:
     return [
-        View(
-            drug,
-            days_before=drug.start_days - onset
-            if drug.start_days is not None and onset is not None and drug.start_days >= onset
-            else None,
-        )
-        for drug in drugs
+        each
+        for each in derived.symptoms
+        if (each.cramp or each.severe_deficiency or each.key in _DEFICIT) and each.age_days <= CRAMP_WINDOW_DAYS
     ]
+
+
+def _cramp_drugs(derived: Derived) -> list[View]:
+    """Drugs that may have brought the cramps, with the days from start to the first onset; a start nobody knows comes last."""
+    onsets = sorted(each.onset for each in derived.cramps)
+    drugs = {id(drug): drug for key in _CRAMP_DRUGS for drug in derived.by_class[key]}.values()
+    found = []
+    for drug in drugs:
+        if followed_by_cramp(drug, onsets):
+            start = drug.start.date() if drug.start is not None else None
+            days = (
+                next(((each.date() - start).days for each in onsets if start <= each.date()), None) if start else None
+            )
+            found.append(View(drug, days_before=days))
+    return sorted(found, key=lambda each: each.days_before is None)
 
 
 def _monitored(derived: Derived, parameters: SimpleNamespace) -> dict[str, object]:
@@ -383,22 +393,11 @@ def _monitored(derived: Derived, parameters: SimpleNamespace) -> dict[str, objec
     return {"drugs": [], "days": ""}
 
 
-def _limited(derived: Derived) -> View | None:
-    """The statin above its maximum, with the reason and the maximum in mg (clinical specification 2.26)."""
-    for statin in _focal_first(derived.statins):
-        for name, maximum, reason in (
-            ("simvastatin", 40, said("risk of myopathy")),
-            ("rosuvastatin", 10, derived.kidney.words),
-            ("lovastatin", 20, derived.kidney.words),
-            ("pitavastatin", 2, derived.kidney.words),
-        ):
-            if statin.ingredient == name and statin.dose_mg is not None and statin.dose_mg > maximum:
-                return View(_statin(statin), reason=reason, maximum=maximum)
-    return None
-
-
 def _spacing(spacing: Spacing) -> View:
-    return View(spacing, partner_name=spacing.partner_drug.name, magnesium_name=spacing.magnesium_drug.name)
+    timed = not spacing.avoid and not spacing.rule.startswith("avoid")
+    return View(
+        spacing, timed=timed, partner_name=spacing.partner_drug.name, magnesium_name=spacing.magnesium_drug.name
+    )
 
 
 def _worst(interactions: Sequence[Interaction]) -> View | None:
@@ -410,7 +409,7 @@ def _worst(interactions: Sequence[Interaction]) -> View | None:
 def _interaction(each: Interaction) -> View:
     statin = word(each.statin)
     if each.dose_mg is not None:
-        statin = said("{statin} {dose} mg", statin=statin, dose=each.dose_mg)
+        statin = said("{statin} {dose} mg a day", statin=statin, dose=each.dose_mg)
     pair = said("{statin} + {partner}: {effect}", statin=statin, partner=each.partner_name, effect=each.words)
     return View(each, statin_name=statin, effect_words=each.words, words=pair)
 
@@ -436,6 +435,14 @@ def kidney_words(kidney: Kidney) -> Said:
     elif not parts:
         parts.append(said("no usable eGFR, CKD stage {stage} by diagnosis", stage=kidney.tier))
     return joined([*parts, *kidney.notes], "; ")
+
+
+def _short_kidney(kidney: Kidney) -> Said:
+    """Kidney function for a summary: dialysis, stage of an acute injury, or eGFR and its age."""
+    of_egfr = kidney.tier != "DIALYSIS" and (kidney.tier != "AKI" or kidney.aki is None)
+    if of_egfr and kidney.egfr is None and kidney.tier not in (None, "UNKNOWN"):
+        return said("CKD stage {stage}", stage=kidney.tier)
+    return (_egfr_words(kidney) if of_egfr else None) or kidney.words
 
 
 def _egfr_words(kidney: Kidney) -> Said | None:
@@ -479,6 +486,7 @@ def _magnesium(magnesium: Magnesium) -> View:
         products=products,
         focal_products=focal,
         sources=sources,
+        running=[each for each in sources if each.state != "stopped"],
         names=_names(magnesium.focal_oral or magnesium.oral),
         focal_names=_names(magnesium.focal),
         total_words=magnesium.words,
@@ -511,10 +519,12 @@ def _prep_risk(derived: Derived) -> Said:
     kidney = derived.kidney
     if "bowel-obstruction" in derived.record.problems:
         return said("bowel obstruction or ileus")
-    if kidney.severe or kidney.tier == "G3b":
-        return kidney.words
+    if kidney.severe:
+        return _short_kidney(kidney)
     if kidney.crcl is not None and kidney.crcl < 30:
         return said("CrCl {clearance:0} mL/min", clearance=kidney.crcl)
+    if kidney.tier == "G3b":
+        return _short_kidney(kidney)
     if kidney.tier == "UNKNOWN":
         return said("unknown kidney function")
     return said("age {years}", years=derived.patient.age_years)
@@ -663,7 +673,7 @@ def _statin(statin: Statin) -> View:
 
 def _statin_dose(statin: Statin) -> Said:
     if statin.dose_mg is not None:
-        return said("{dose} mg", dose=statin.dose_mg)
+        return said("{dose} mg a day", dose=statin.dose_mg)
     dosage = statin.drug.medication.dosage
     once = mg_of(dosage.dose) if dosage.dose is not None and dosage.per_day is None else None
     return said("dose not known") if once is None else said("{dose} mg a dose, times a day not known", dose=once)

@@ -57,7 +57,8 @@ from cds_rules.vocabulary.chart import Chart, Medication
 from cds_rules.vocabulary.facts import Fact
 
 Tables = Mapping[str, Sequence[Mapping[str, str]]]
-"""Tables of the packs by name; here `statin_interactions` (2.25) and `absorption_interactions` (2.34) are read."""
+"""Tables of the packs by name; here `statin_interactions` (2.25), `statin_dose_limits` (2.26) and `absorption_interactions`
+(2.34) are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ def derive(
     mg = magnesium(classed, who, complete=record.delivered("medications"))
     kidneys = kidney(record, who)
     found_labs = labs(record, who)
-    lipid_lowering = statins(classed)
+    lipid_lowering = statins(classed, _rows(tables, "statin_dose_limits"))
     cramps = true_cramps(record)
     water_tablets = [
         drug for drug in classed if drug.state == "active" and drug.both and not drug.classes.isdisjoint(DIURETICS)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from cds_rules.derive.record import EPSILON, Record, same_day_or_later
-from cds_rules.vocabulary.chart import Amount, Medication, Problem, Source, State, Symptom
+from cds_rules.vocabulary.chart import Amount, Medication, Problem, Source, State
 from cds_rules.vocabulary.wording import Said, said, word
 
 DIURETICS = ("loop-diuretic", "thiazide-diuretic", "k-sparing-diuretic")
@@ -245,7 +245,8 @@ def by_class(medications: Iterable[Drug]) -> ByClass:
 
 @dataclass(frozen=True, slots=True)
 class Statin:
-    """A statin: taken, stopped within 7 days, or drafted. days: since its start; dose_mg: milligrams a day."""
+    """A statin: taken, stopped within 7 days, or drafted. days: since its start; dose_mg: milligrams a day; maximum_mg: its
+    limit in table 2.26, which for all but simvastatin holds for impaired kidneys alone."""
 
     drug: Drug
     name: str
@@ -256,6 +257,7 @@ class Statin:
     state: State
     focal: bool
     source: Source
+    maximum_mg: float | None
 
     @property
     def days_at_dose(self) -> float:
@@ -268,8 +270,9 @@ class Statin:
         return max(self.days - (increased - self.drug.start).total_seconds() / 86400, 0.0)
 
 
-def statins(medications: Iterable[Drug]) -> tuple[Statin, ...]:
-    """The statins of a record that are active, drafted or stopped within 7 days."""
+def statins(medications: Iterable[Drug], limits: Rows) -> tuple[Statin, ...]:
+    """The statins of a record that are active, drafted or stopped within 7 days. limits: rows of table 2.26."""
+    maxima = {row["statin"]: float(row["limit_mg"]) for row in limits}
     return tuple(
         Statin(
             drug,
@@ -281,6 +284,7 @@ def statins(medications: Iterable[Drug]) -> tuple[Statin, ...]:
             drug.state,
             drug.focal,
             drug.source,
+            maxima.get(drug.ingredient),
         )
         for drug in medications
         if "statin" in drug.classes
@@ -574,11 +578,9 @@ def _condition_risk(record: Record, key: str, problem: Problem) -> Risk:
     return Risk(key, problem.source.label or word(key), problem.source, record.age_days(moment) if moment else None)
 
 
-def followed_by_cramp(drug: Drug, cramps: Iterable[Symptom]) -> bool:
-    """Whether an active drug started 0 to 365 days before the onset of one of these cramps, or at an unknown time (2.28)."""
-    if drug.state != "active":
-        return False
+def followed_by_cramp(drug: Drug, onsets: Iterable[datetime]) -> bool:
+    """Whether an active drug started 0 to 365 days before one of these onsets of cramps, or at an unknown time (2.28)."""
     start = drug.start
-    return any(
-        start is None or 0 <= ((cramp.onset or cramp.recorded).date() - start.date()).days <= 365 for cramp in cramps
+    return drug.state == "active" and any(
+        start is None or 0 <= (onset.date() - start.date()).days <= 365 for onset in onsets
     )

@@ -390,7 +390,7 @@ def _medications(derived: Derived, record: Record, cramps: Sequence[Symptom]) ->
             "prn": drug.prn,
             "renewal": drug.renewal,
             "reason": drug.reason,
-            "before_cramp": bool(cramps) and followed_by_cramp(drug, cramps),
+            "before_cramp": followed_by_cramp(drug, (each.onset or each.recorded for each in cramps)),
         }
         sources = (drug.source,)
         for each in sorted({*classes, *(parent for parent, members in _PARENTS if not classes.isdisjoint(members))}):

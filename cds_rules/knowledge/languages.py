@@ -21,7 +21,7 @@ from types import MappingProxyType
 from cds_rules.knowledge.files import Reader, near, read_yaml
 from cds_rules.knowledge.rules import CardText
 from cds_rules.vocabulary.errors import Mistake, PackError
-from cds_rules.vocabulary.quantities import aged, plain
+from cds_rules.vocabulary.quantities import JUST_NOW, aged, plain
 from cds_rules.vocabulary.wording import Said, filled, places
 
 ENGLISH = "en"
@@ -61,7 +61,7 @@ class Language:
 
     def ago(self, days: float) -> str:
         """How long ago something was."""
-        return self._counted(days, "{{count}} {unit} ago")
+        return self._counted(days, "{{count}} {unit} ago") if aged(days)[0] else self.phrases.get(JUST_NOW, JUST_NOW)
 
     def span(self, days: float) -> str:
         """How long something lasts."""

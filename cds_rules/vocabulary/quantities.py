@@ -27,6 +27,9 @@ def plain(number: float, decimals: int = 2) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+JUST_NOW = "just now"
+
+
 def aged(days: float) -> tuple[int, str]:
     """How long ago something was: a count and its unit (min, h, d or y), the shortest that is honest.
 
@@ -46,8 +49,8 @@ def aged(days: float) -> tuple[int, str]:
 def age(days: float) -> str:
     """Say how long ago something was, in the shortest honest words.
 
-    >>> age(0.02), age(0.5), age(1.2), age(20.4), age(730), age(1200)
-    ('29 min ago', '12 h ago', '29 h ago', '20 d ago', '730 d ago', '3 y ago')
+    >>> age(0), age(0.02), age(0.5), age(1.2), age(20.4), age(730), age(1200)
+    ('just now', '29 min ago', '12 h ago', '29 h ago', '20 d ago', '730 d ago', '3 y ago')
     """
     count, unit = aged(days)
-    return f"{count} {unit} ago"
+    return f"{count} {unit} ago" if count else JUST_NOW
