@@ -85,6 +85,8 @@ class Load:
                 self.broken += 1
                 connection.close()
                 connection = None
+        if connection:
+            connection.close()
 
     def _feedback(self, connection: http.client.HTTPConnection, waiting: list[dict[str, Any]]) -> None:
         item = waiting[0]
@@ -103,7 +105,7 @@ class Load:
         connection.request("POST", address, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         said = answer.read()
-        if answer.status == 503:
+        if answer.status in (429, 503):  # told to come back: what waited for a worker comes all at once
             self.refused += 1
         elif answer.status != 200:
             self.strange.append(f"{answer.status} {said[:300]!r}")
@@ -144,7 +146,7 @@ class Result:
             f"{self.kills} workers killed, {self.restarts} database crashes in {self.seconds:.0f} s; "
             f"{load.answered} hooks answered, {self.verified.rows} decisions kept; {load.feedback_calls} feedback calls, "
             f"{len(load.acknowledged)} items acknowledged, {self.lost} lost, {self.doubled} doubled, {self.counted} cards counted as answered; "
-            f"{load.broken} connections broken, {load.refused} answered 503, {len(load.strange)} other answers {load.strange[:2]}; "
+            f"{load.broken} connections broken, {load.refused} told to come back, {len(load.strange)} other answers {load.strange[:2]}; "
             f"ledger: {self.verified.problem or 'verifies'}"
         )
 
@@ -249,14 +251,14 @@ def _answering(supervisor: int, folder: Path) -> list[int]:
 
 
 def _alive(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         connection.request("GET", "/healthz")
-        good = connection.getresponse().status == 200
-        connection.close()
-        return good
-    except OSError:
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def _wait(until: Any, seconds: float) -> None:

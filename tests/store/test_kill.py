@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="wo
 
 
 def test_what_was_acknowledged_survives_the_death_of_workers(tmp_path: Path) -> None:
-    result = run(8, f"sqlite:///{tmp_path / 'a.db'}", tmp_path)
+    result = run(4, f"sqlite:///{tmp_path / 'a.db'}", tmp_path)
     assert result.good, f"{result}\n{(tmp_path / 'log').read_text()[-3000:]}"
 
 
@@ -29,6 +29,6 @@ def crashing() -> Iterator[Cluster]:
 
 
 def test_what_was_acknowledged_survives_a_crash_of_the_database(tmp_path: Path, crashing: Cluster) -> None:
-    result = run(3, crashing.database(), tmp_path, crashing=crashing)
+    result = run(2, crashing.database(), tmp_path, crashing=crashing)
     assert result.restarts == 1
     assert result.good, f"{result}\n{(tmp_path / 'log').read_text()[-3000:]}"
