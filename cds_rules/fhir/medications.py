@@ -112,7 +112,8 @@ def read_request(
     selected: bool,
 ) -> None:
     """Read a MedicationRequest (or MedicationOrder) of the record, or a draft; one for which no drug is chosen yet is none."""
-    if draft and request.medicationCodeableConcept is None and request.medicationReference is None:
+    chosen = spoken(request.medicationCodeableConcept)
+    if draft and request.medicationReference is None and not (chosen.codings or chosen.text):
         reader.skip(reference, "no-code", "no drug is chosen yet", "medication")
         return
     instructions = many(request.dosageInstruction)

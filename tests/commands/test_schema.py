@@ -100,7 +100,7 @@ def test_the_pack_and_its_rules_name_their_schema(path: Path) -> None:
         ("rules/mg-gi-upset.cases.yaml", ("cases",), []),
         ("pack.yaml", ("links", "nih-magnesium", "url"), "ods.od.nih.gov"),
         ("pack.yaml", ("removals", 0, "at_least"), "severe"),
-        ("pack.yaml", ("parameters", "mg_low_dose", "value"), "350"),
+        ("pack.yaml", ("parameters",), {"dose": {"value": "350", "low": 250, "high": 400, "because": "a decision"}}),
     ],
 )
 def test_the_schemas_refuse_what_lint_refuses(

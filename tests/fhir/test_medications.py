@@ -483,11 +483,13 @@ def test_a_medication_is_named_by_its_ingredient() -> None:
 
 
 def test_a_draft_that_nobody_can_name_leaves_the_medications_open() -> None:
-    assert read(drafts=[request(medicationCodeableConcept={}, status="draft")]).lost.keys() == {"medications", "drafts"}
+    draft = request(medicationCodeableConcept=None, medicationReference={"reference": "Medication/x"}, status="draft")
+    assert read(drafts=[draft]).lost.keys() == {"medications", "drafts"}
 
 
-def test_a_draft_without_a_chosen_drug_is_none_yet() -> None:
-    reading = read(drafts=[request(medicationCodeableConcept=None, status="draft")])
+@pytest.mark.parametrize("chosen", [None, {}, {"coding": []}])
+def test_a_draft_without_a_chosen_drug_is_none_yet(chosen: Any) -> None:
+    reading = read(drafts=[request(medicationCodeableConcept=chosen, status="draft")])
     assert not reading.lost
     assert not reading.chart.medications
 
