@@ -141,6 +141,12 @@ def replay(
     ] = None,
     parameters: Parameters = None,
     language: Annotated[str, typer.Option(help="Language of cards and report, such as en or de.")] = "en",
+    codes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Codes that `cds-rules terminology update` wrote, as the service reads them."
+        ),
+    ] = None,
 ) -> None:
     """Judge stored records and say what fires, what does not, and what could not be told.
 
@@ -150,7 +156,7 @@ def replay(
     from cds_rules.replay.command import Asked, run
 
     words = (tuple(paths), hook, at, expect, json, report, strict, each, jobs, tuple(pack or ()), parameters, language)
-    raise typer.Exit(run(Asked(*words)))
+    raise typer.Exit(run(Asked(*words, codes)))
 
 
 def _folders(packs: Sequence[str] | None) -> list[Path]:

@@ -55,6 +55,7 @@ class Asked:
     pack: tuple[Path, ...] = ()
     parameters: Path | None = None
     language: str = ENGLISH
+    codes: Path | None = None
 
 
 def run(asked: Asked) -> int:
@@ -70,7 +71,7 @@ def run(asked: Asked) -> int:
     summary, report, differences = Summary(), Report() if asked.report else None, list[Difference]()
     with ExitStack() as stack:
         spool = Path(stack.enter_context(TemporaryDirectory(prefix="cds-rules-")))
-        knowledge = load_packs(options.packs, options.folders, options.parameters)
+        knowledge = load_packs(options.packs, options.folders, options.parameters, options.codes)
         if options.hook not in (served := knowledge.judge.hooks()):
             raise BadInput(f"no rule is made for {options.hook}; one of {', '.join(served)} belongs there", "--hook")
         if asked.language not in knowledge.languages:
@@ -141,7 +142,7 @@ def _options(asked: Asked) -> Options:
     for written in (asked.report, asked.json):
         if written is not None and str(written) != "-":
             _check_writable(written, asked.paths)
-    return Options(hook, when, asked.strict, None, asked.pack, asked.parameters, asked.language)
+    return Options(hook, when, asked.strict, None, asked.pack, asked.parameters, asked.language, asked.codes)
 
 
 def _jobs(tasks: int) -> int:

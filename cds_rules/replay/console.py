@@ -107,7 +107,7 @@ class Screen:
         counted = (
             ("Not judged", ("rule", "because", "evaluations"), [(rule, because, count) for (rule, because), count in summary.not_judged.most_common()]),
             ("Not used, by reason", ("reason", "meaning", "resources"), [(reason, UNREAD_REASONS.get(reason, ""), count) for reason, count in summary.unread.most_common()]),
-            ("Not understood", ("kind", "code or text", "resources"), [(kind, code, count) for (kind, code), count in summary.not_understood.most_common()]),
+            ("Not understood", ("kind", "code or text", "patients"), [(kind, code, count) for (kind, code), count in summary.not_understood.most_common()]),
         )  # fmt: skip
         for title, columns, found in counted:
             if found:

@@ -44,7 +44,7 @@ _AHEAD = 64
 class Options:
     """How to replay.
 
-    strict: full FHIR validation of all that is read. packs, folders, parameters: as for `load_packs`. language: of the
+    strict: full FHIR validation of all that is read. packs, folders, parameters, codes: as for `load_packs`. language: of the
     cards.
     """
 
@@ -55,6 +55,7 @@ class Options:
     folders: tuple[Path, ...] = ()
     parameters: Path | None = None
     language: str = ENGLISH
+    codes: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ _here: tuple[Knowledge, Options, datetime] | None = None
 
 def _start(options: Options, now: datetime) -> None:
     global _here
-    _here = (load_packs(options.packs, options.folders, options.parameters), options, now)
+    _here = (load_packs(options.packs, options.folders, options.parameters, options.codes), options, now)
 
 
 def _ready() -> None:

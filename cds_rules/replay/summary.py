@@ -18,7 +18,8 @@ LEVELS = ("critical", "warning", "info")
 
 @dataclass(slots=True)
 class Summary:
-    """Counts over a run. unread: once a patient, resource and reason, however often that patient was judged."""
+    """Counts over a run. unread: once a patient, resource and reason, however often that patient was judged. not_understood:
+    patients a code or text was seen in, so that one long chart weighs no more than another."""
 
     patients: int = 0
     evaluations: int = 0
@@ -63,7 +64,7 @@ class Summary:
         self.evaluations += len(results)
         self.with_card += any(result.cards for result in results)
         unread: set[tuple[str, str]] = set()
-        unknown: dict[tuple[str, str], int] = {}
+        unknown: set[tuple[str, str]] = set()
         for result in results:
             for card in result.cards:
                 finding = card["extension"][FINDING]
@@ -72,8 +73,7 @@ class Summary:
             unread.update((each.reference, each.reason) for each in result.unread)
             for rule, because in result.not_judged.items():
                 self.not_judged.update((rule, reason) for reason in because or ("no reason given",))
-            for code, count in result.not_understood.items():
-                unknown[code] = max(count, unknown.get(code, 0))
+            unknown.update(result.not_understood)
             self.matchers[result.matcher] += 1
             self.disagreements.update(result.disagreements)
             self.fingerprint = result.fingerprint

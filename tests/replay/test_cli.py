@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.replay.records import bundle, lab, patient, write
+from tests.replay.records import bundle, condition, lab, order, patient, write
 
 
 def cds_rules(*words: str) -> subprocess.CompletedProcess[str]:
@@ -69,3 +70,27 @@ def test_a_record_is_never_overwritten(tmp_path: Path, word: str) -> None:
         assert done.returncode == 2
         assert "is among what is replayed" in done.stderr
     assert record.read_bytes() == before
+
+
+def test_cards_of_a_replay_are_in_the_language_asked_for(tmp_path: Path) -> None:
+    record = write(tmp_path / "a.json", bundle(patient(), order(), lab(2.4)))
+    english, german = (cds_rules("replay", str(record), "--json", "-", "--language", each) for each in ("en", "de"))
+    assert "risk of magnesium accumulation" in english.stdout
+    assert "Risiko der Magnesiumanreicherung" in german.stdout
+    assert "risk of" not in json.loads(german.stdout)["cards"][0]["summary"]
+
+
+def test_codes_that_a_terminology_server_added_count_in_a_replay(tmp_path: Path) -> None:
+    code = {"system": "http://snomed.info/sct", "code": "999000999"}
+    record = write(tmp_path / "a.json", bundle(patient(), order(), {**condition(), "code": {"coding": [code]}}))
+    overlay = tmp_path / "codes.csv"
+    overlay.write_text(
+        "table,key,system,code,display,source\n"
+        f"conditions,ckd-4,{code['system']},{code['code']},a new kind of stage 4,a server\n",
+        "utf-8",
+    )
+    without, added = (
+        cds_rules("replay", str(record), "--json", "-", *words) for words in ((), ("--codes", str(overlay)))
+    )
+    assert "mg-oral-severe-ckd" not in without.stdout
+    assert "mg-oral-severe-ckd" in added.stdout

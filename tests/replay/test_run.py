@@ -148,6 +148,16 @@ def test_the_summary_counts_cards_once_and_unread_once_a_patient(
     assert sum(count for _, _, count, _, _ in summary.burden()) == summary.cards.total()
 
 
+def test_a_code_that_is_not_understood_counts_once_a_patient(tmp_path: Path, spool: Path, knowledge: Knowledge) -> None:
+    laboratory = [{"coding": [{"code": "laboratory"}]}]
+    unknown = [lab(value, code="9999-9", category=laboratory) for value in (1.0, 2.0, 3.0)]
+    path = write(tmp_path / "ann.json", bundle(patient(), MAGNESIUM, *unknown))
+    summary = Summary()
+    for done in evaluated(knowledge, path, spool=spool):
+        summary.add(done)
+    assert summary.not_understood == {("laboratory", "http://loinc.org|9999-9"): 1}
+
+
 @pytest.mark.usefixtures("loaded")
 class TestCommand:
     """The command from its words to its exit code."""
