@@ -146,8 +146,8 @@ class Desk:
         self.admission = Admission(settings.limits)
         self.outbound = Outbound(plain_http=not settings.production)
         self.fetcher = Fetcher(self.outbound, settings.fetch, Outcomes(self.metrics.fetches))
-        self.store = Store(settings)
-        self.records = Records(self.store, self.metrics.queue.set, self.metrics.dropped.inc)
+        self.store = Store(settings, self.metrics.queue.set, self.metrics.dropped.inc)
+        self.records = Records(self.store, self.metrics.unheeded.inc)
         remembered = partial(asyncio.to_thread, self.store.first_seen)
         self.doorkeeper = Doorkeeper(
             settings, profiles_of(settings), key_sets(settings, self.outbound, self.metrics), remembered

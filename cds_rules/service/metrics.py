@@ -20,7 +20,6 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from cds_rules.evaluate import Evaluation
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-STAGES = ("authenticate", "body", "fetch", "judge", "answer")
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _FILE_OF = re.compile(r"gauge_live\w+_(\d+)\.db")
 
@@ -63,7 +62,8 @@ class Metrics:
         )
         self.fetches = Counter("fetches", "Calls to FHIR servers and for key sets.", ["purpose", "outcome"], **own)
         self.queue = Gauge("decision_queue", "Decisions that wait to be written.", multiprocess_mode="livesum", **own)
-        self.dropped = Counter("decisions_dropped", "Decisions that were not written: the queue was full.", **own)
+        self.dropped = Counter("decisions_dropped", "Decisions that were never written.", **own)
+        self.unheeded = Counter("overrides_unheeded", "Answers given without looking for overrides.", **own)
         self.canaries = Gauge(
             "canary_ok", "1 while every patient of the check of ourselves gets the cards that are due.",
             multiprocess_mode="livemin", **own,

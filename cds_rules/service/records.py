@@ -34,22 +34,13 @@ PATIENCE_SECONDS = 0.25
 _REST_SECONDS = 5.0
 
 
-def _unheard(_: float) -> None:
-    """Nobody asked."""
-
-
 class Records:
-    """The store of one process; while it is not open nothing is looked up or kept. missed: answers that
-    were given without looking for overrides, for metrics.
-    """
+    """The store of one process; while it is not open nothing is looked up or kept."""
 
-    def __init__(
-        self, store: Store, waiting: Callable[[float], None] = _unheard, dropped: Callable[[float], None] = _unheard
-    ) -> None:
-        """waiting: told how many decisions wait. dropped: told how many more were dropped."""
+    def __init__(self, store: Store, missed: Callable[[], None]) -> None:
+        """missed: told of each answer that is given without looking for overrides."""
         self.store = store
-        self.missed = 0
-        self._waiting, self._dropped, self._said = waiting, dropped, 0
+        self._missed = missed
         self._threads: ThreadPoolExecutor | None = None
         self._rest_until = 0.0
 
@@ -72,7 +63,7 @@ class Records:
         if self._threads is None or self.store.settings.keep == "off":
             return ()
         if time.monotonic() < self._rest_until:
-            self.missed += 1
+            self._missed()
             return ()
         look = asyncio.get_running_loop().run_in_executor(
             self._threads, self.store.overrides, _asked(caller), _server(request), request.patient_id, at
@@ -80,7 +71,7 @@ class Records:
         try:
             return await asyncio.wait_for(look, PATIENCE_SECONDS)
         except (StoreUnavailable, TimeoutError) as error:
-            self.missed += 1
+            self._missed()
             self._rest_until = time.monotonic() + _REST_SECONDS
             LOGGER.warning("overrides are not looked for: %s", str(error) or "the store is slow")
             return ()
@@ -109,11 +100,6 @@ class Records:
                 ),
             )
         )
-        counts = self.store.counts()
-        self._waiting(counts.waiting)
-        if counts.dropped > self._said:
-            self._dropped(counts.dropped - self._said)
-            self._said = counts.dropped
 
     async def feedback(self, body: bytes, *, service: str, caller: Caller) -> tuple[int, dict[str, Any]]:
         """Keep feedback; what this tells as recorded is on disk.
@@ -121,7 +107,7 @@ class Records:
         Raises:
             BadRequest: the body is no list of feedback. Problem: nothing could be kept now.
         """
-        items, faults = read_feedback(body)
+        items, faults = read_feedback(body, caller.profile.feedback)
         if self._threads is None:
             raise Problem("not-kept", headers={"Retry-After": "5"})
         try:

@@ -36,11 +36,23 @@ class Counts:
     retries: int
 
 
+def unheard(_: float) -> None:
+    """Nobody asked."""
+
+
 class Recorder:
     """One a process. write: keeps a batch, or raises StoreUnavailable when the same may work later."""
 
-    def __init__(self, write: Callable[[Sequence[Decision]], None], size: int) -> None:
+    def __init__(
+        self,
+        write: Callable[[Sequence[Decision]], None],
+        size: int,
+        waiting: Callable[[float], None] = unheard,
+        lost: Callable[[float], None] = unheard,
+    ) -> None:
+        """waiting: told how many wait, whenever that changes. lost: told how many more will never be written."""
         self._write = write
+        self._waiting, self._lost, self._telling = waiting, lost, threading.Lock()
         self._queue: queue.Queue[Decision] = queue.Queue(size)
         self._closing = threading.Event()
         self._until = float("inf")
@@ -57,8 +69,10 @@ class Recorder:
         """Take a decision, or drop it; never waits."""
         try:
             self._queue.put_nowait(decision)
+            self._tell()
         except queue.Full:
             self._dropped += 1
+            self._lost(1)
             self._say("decisions are not kept: the queue is full (%d so far)", self._dropped)
 
     def counts(self) -> Counts:
@@ -74,14 +88,17 @@ class Recorder:
             self._thread.join(seconds + 1)
         if left := self._queue.qsize() + self._under_way:
             self._dropped += left
+            self._lost(left)
             LOGGER.error("stopped before %d decisions were kept", left)
 
     def _run(self) -> None:
         while batch := self._next():
             self._under_way = len(batch)
+            self._tell()
             if not self._keep(batch):
                 return
             self._under_way = 0
+            self._tell()
 
     def _next(self) -> list[Decision]:
         """What waits, up to a batch; empty when closing and nothing waits."""
@@ -109,6 +126,7 @@ class Recorder:
                 return True
             except StoreUnavailable as error:
                 self._retries += 1
+                self._tell()
                 self._say("decisions wait: %s", error)
                 left = self._until - time.monotonic()
                 if left <= 0:
@@ -122,8 +140,13 @@ class Recorder:
                 if len(batch) > 1:  # find the one that cannot be written, keep the others
                     return all(self._keep([each]) for each in batch)
                 self._failed += 1
+                self._lost(1)
                 LOGGER.error("a decision could not be kept (%s)", type(error).__name__)
                 return True
+
+    def _tell(self) -> None:
+        with self._telling:  # what is told last was counted last
+            self._waiting(self.counts().waiting)
 
     def _say(self, message: str, *values: object) -> None:
         if time.monotonic() - self._said >= _QUIET_SECONDS:

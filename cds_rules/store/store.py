@@ -9,9 +9,9 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from cds_rules.engine.overrides import Override
@@ -25,7 +25,7 @@ from cds_rules.store.errors import StoreUnavailable
 from cds_rules.store.keys import Keys, key_beside
 from cds_rules.store.ledger import Verified
 from cds_rules.store.recall import Recalled, recall
-from cds_rules.store.recorder import Counts, Recorder
+from cds_rules.store.recorder import Counts, Recorder, unheard
 from cds_rules.store.report import Report, report
 from cds_rules.store.tokens import Tokens
 
@@ -42,18 +42,24 @@ def data_folder(environment: Mapping[str, str] | None = None) -> Path:
 
 
 class Store:
-    """What is kept. Opened by settings; nothing is touched before `open`.
+    """What is kept. Opened by settings; nothing is touched before `open`. waiting, lost: see `Recorder`.
 
     Raises:
         StoreError: a URL or key that cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        waiting: Callable[[float], None] = unheard,
+        lost: Callable[[float], None] = unheard,
+    ) -> None:
         section = settings.store
         self.settings = section
         self.database = Database(section.database_url or f"sqlite:///{data_folder() / 'cds-rules.db'}")
         self.tokens = Tokens(self.database)
-        self._recorder = Recorder(self._write, section.queue)
+        self._new_recorder = partial(Recorder, self._write, section.queue, waiting, lost)
+        self._recorder = self._new_recorder()
         self._migrated = False
         self._lock = threading.Lock()
 
@@ -80,7 +86,7 @@ class Store:
             self.migrate()
         except StoreUnavailable as error:
             LOGGER.error("%s; answers are given, and nothing is kept until it does", error)
-        self._recorder = Recorder(self._write, self.settings.queue)
+        self._recorder = self._new_recorder()
         self._recorder.start()
 
     def migrate(self) -> None:

@@ -159,6 +159,9 @@ def test_a_store_that_is_away_harms_no_answer_and_acknowledges_no_feedback(
     assert "nothing was recorded" in told.text
     assert client.get("/reports/feedback").status_code == 503
     assert "overrides are not looked for" in caplog.text
+    metrics = client.get("/metrics").text
+    assert "cds_rules_overrides_unheeded_total 3.0" in metrics
+    assert "cds_rules_decision_queue 3.0" in metrics
 
 
 def test_a_locked_store_harms_no_answer(start: Callable[..., TestClient]) -> None:
@@ -167,6 +170,7 @@ def test_a_locked_store_harms_no_answer(start: Callable[..., TestClient]) -> Non
         assert ask(client)["cards"]
     settled(client)
     assert store_of(client).verify().rows == 1
+    assert "cds_rules_decision_queue 0.0" in client.get("/metrics").text, "what has been written waits no longer"
 
 
 def test_what_waits_is_written_at_the_end(
@@ -222,7 +226,9 @@ def test_no_data_of_a_patient_is_in_the_database_or_the_log(
         item(STRANGER, outcome="accepted", acceptedSuggestions=[{"id": marker}]),
     ]
     assert client.post(f"{VIEW}/feedback", json={"feedback": items}).status_code == 200
-    client.post(f"{VIEW}/feedback", json={"feedback": [item(marker, outcome=marker)], marker: marker})
+    refused = client.post(f"{VIEW}/feedback", json={"feedback": [item(marker, outcome=marker)], marker: marker})
+    assert refused.status_code == 400
+    assert marker not in refused.text
     ask(client, body)
     settled(client)
     kept = store_of(client)
@@ -235,3 +241,4 @@ def test_no_data_of_a_patient_is_in_the_database_or_the_log(
     folder = Path(str(kept.database.url.database)).parent
     assert [path.name for path in folder.iterdir() if marker.encode() in path.read_bytes()] == []
     assert marker not in caplog.text
+    assert marker not in client.get("/metrics").text

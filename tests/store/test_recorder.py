@@ -48,7 +48,8 @@ def test_what_is_put_in_is_written_at_the_latest_when_it_is_closed() -> None:
 def test_what_does_not_fit_is_dropped_counted_and_said(caplog: pytest.LogCaptureFixture) -> None:
     writer = Writer()
     writer.free.clear()
-    recorder = Recorder(writer, 5)
+    lost: list[float] = []
+    recorder = Recorder(writer, 5, lost=lost.append)
     recorder.start()
     for _ in range(500):
         recorder.put(ONE)
@@ -58,29 +59,33 @@ def test_what_does_not_fit_is_dropped_counted_and_said(caplog: pytest.LogCapture
     writer.free.set()
     recorder.close(10)
     assert recorder.counts().written + dropped == 500
+    assert sum(lost) == dropped
 
 
 def test_a_database_that_is_away_for_a_while_costs_nothing() -> None:
     writer = Writer()
     writer.away = 2
-    recorder = Recorder(writer, 100)
-    recorder.start()
+    waiting: list[float] = []
+    recorder = Recorder(writer, 100, waiting.append)
     for _ in range(50):
         recorder.put(ONE)
+    recorder.start()
     recorder.close(10)
     assert (len(writer.kept), recorder.counts().dropped) == (50, 0)
+    assert (max(waiting), waiting[-1]) == (50, 0)
     assert recorder.counts().retries == 2
 
 
 def test_a_database_that_stays_away_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
     writer = Writer()
     writer.away = 10_000
-    recorder = Recorder(writer, 100)
+    lost: list[float] = []
+    recorder = Recorder(writer, 100, lost=lost.append)
     recorder.start()
     for _ in range(50):
         recorder.put(ONE)
     recorder.close(0.2)
-    assert recorder.counts().dropped == 50
+    assert recorder.counts().dropped == sum(lost) == 50
     assert "stopped before 50 decisions were kept" in caplog.text
 
 
