@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from cds_rules.hooks.request import BadRequest, Fault
 from cds_rules.hooks.wire import WireError, plain
 
 Outcome = Literal["accepted", "overridden"]
+Dialect = Literal["overrideReason", "overrideReasons"]
 LONGEST = 256
 """Characters of an id, a code, a system."""
 LONGEST_COMMENT = 10_000
@@ -37,8 +38,8 @@ class Item:
     comment: str = ""
 
 
-def read_feedback(body: bytes) -> tuple[tuple[Item, ...], tuple[Fault, ...]]:
-    """Read a body: the items, and what is wrong with the others.
+def read_feedback(body: bytes, dialect: Dialect = "overrideReason") -> tuple[tuple[Item, ...], tuple[Fault, ...]]:
+    """Read a body: the items, and what is wrong with the others. dialect: the key that counts where both are there.
 
     Raises:
         BadRequest: it is not an object with a list of feedback.
@@ -58,7 +59,7 @@ def read_feedback(body: bytes) -> tuple[tuple[Item, ...], tuple[Fault, ...]]:
         raise BadRequest((Fault("feedback", f"{len(listed)} items", f"at most {MOST} belong into one call"),))
     items, faults = [], []
     for place, value in enumerate(listed):
-        reading = _Reading(f"feedback[{place}]")
+        reading = _Reading(f"feedback[{place}]", dialect)
         item = reading.item(place, value)
         faults += reading.faults
         if item:
@@ -69,8 +70,9 @@ def read_feedback(body: bytes) -> tuple[tuple[Item, ...], tuple[Fault, ...]]:
 class _Reading:
     """One item and its faults."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, dialect: Dialect) -> None:
         self.path = path
+        self._keys: tuple[Dialect, ...] = tuple(sorted(get_args(Dialect), key=lambda each: each != dialect))
         self.faults: list[Fault] = []
 
     def fault(self, field: str, found: str, belongs: str) -> None:
@@ -130,7 +132,7 @@ class _Reading:
 
     def reason(self, value: Mapping[str, Any]) -> tuple[str, str, str]:
         """Code, system and comment, of whichever key holds them; a plain dismissal has none."""
-        field = next((each for each in ("overrideReason", "overrideReasons") if value.get(each)), "overrideReason")
+        field = next((each for each in self._keys if value.get(each)), self._keys[0])
         found = value.get(field)
         if isinstance(found, list):
             found = found[0]

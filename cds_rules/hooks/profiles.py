@@ -12,6 +12,7 @@ from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_rules.cards.texts import escaped
+from cds_rules.hooks.feedback import Dialect
 from cds_rules.vocabulary.wording import said
 
 Unjudged = Literal["status", "card"]
@@ -29,7 +30,7 @@ class Profile:
     only drafts of the request. one_action: in each suggestion. labels_hidden: people see an action's description and not
     the label, so the description says all. selection: the one selectionBehavior it knows; None: as the card has it.
     link_hosts: hosts that links may lead to, ANY_HOST for any. feedback: the key under which its feedback has the reason;
-    the other one is read as well. language: "" for the service's own. why: cards say what would have to differ.
+    the other one is read where that one is not there. language: "" for the service's own. why: cards say what would have to differ.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Profile:
     labels_hidden: bool = False
     link_hosts: frozenset[str] = frozenset({ANY_HOST})
     unjudged: Unjudged = "status"
-    feedback: Literal["overrideReason", "overrideReasons"] = "overrideReason"
+    feedback: Dialect = "overrideReason"
     language: str = ""
     why: bool = False
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cds_rules.hooks.discovery import Service
+from cds_rules.hooks.feedback import LONGEST, LONGEST_COMMENT, MOST
 from cds_rules.hooks.prefetch import QUERIES, State
 from cds_rules.hooks.request import DRAFTS
 from cds_rules.hooks.response import EVALUATION, FINDING
@@ -219,28 +220,84 @@ DISCOVERY: Schema = sent(
 )
 
 
+_REASON: Schema = {
+    "type": "object",
+    "properties": {
+        "reason": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string", "maxLength": LONGEST},
+                "system": {"type": "string", "maxLength": LONGEST},
+                "display": {"type": "string"},
+            },
+        },
+        "userComment": {"type": "string", "maxLength": LONGEST_COMMENT},
+    },
+}
 FEEDBACK: Schema = {
     "type": "object",
     "required": ["feedback"],
     "properties": {
         "feedback": {
             "type": "array",
+            "minItems": 1,
+            "maxItems": MOST,
             "items": {
                 "type": "object",
                 "required": ["card", "outcome", "outcomeTimestamp"],
                 "properties": {
-                    "card": TEXT,
+                    "card": TEXT | {"maxLength": LONGEST, "pattern": "\\S"},
                     "outcome": _words("accepted", "overridden"),
                     "outcomeTimestamp": {"type": "string", "format": "date-time"},
                     "acceptedSuggestions": several(
                         {"type": "object", "required": ["id"], "properties": {"id": TEXT}}, 0
                     ),
-                    "overrideReason": ANYTHING,
+                    "overrideReason": _REASON,
+                    "overrideReasons": _REASON | {"description": "The same, as Epic names it."},
                 },
             },
         }
     },
 }
+KEPT: Schema = sent(
+    {
+        "feedback": several(
+            sent(
+                {
+                    "card": TEXT,
+                    "outcome": _words("accepted", "overridden"),
+                    "status": _words("recorded", "repeated", "unmatched"),
+                },
+                "card", "outcome", "status",
+            )
+        )
+    },
+    "feedback",
+)  # fmt: skip
+"""What became of each item, in the order in which they were sent."""
+_PART: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+_NUMBER: Schema = {"type": "integer", "minimum": 0}
+_SHARE: Schema = {
+    "count": _NUMBER,
+    "share": _PART,
+    "interval": several(_PART, 2) | {"maxItems": 2, "description": "95 %, Wilson's."},
+}
+_COUNTED = sent(_SHARE, *_SHARE)
+_RECEPTION: Schema = {
+    "rule": TEXT,
+    "shown": _NUMBER,
+    "accepted": _COUNTED,
+    "overridden": _COUNTED,
+    "unanswered": _COUNTED,
+    "reasons": several(sent({"reason": {"type": ["string", "null"]}, **_SHARE}, "reason", *_SHARE), 0),
+}
+_REPORT: Schema = {
+    "since": {"type": ["string", "null"], "format": "date-time"},
+    "until": {"type": ["string", "null"], "format": "date-time"},
+    "rules": several(sent(_RECEPTION, *_RECEPTION), 0),
+    "unmatched": _NUMBER | {"description": "Items on cards that are not known."},
+}
+REPORT = sent(_REPORT, *_REPORT)
 
 
 def request_of(service: Service) -> Schema:

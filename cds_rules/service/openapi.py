@@ -10,7 +10,7 @@ from typing import Any
 
 import cds_rules
 from cds_rules.hooks.discovery import SERVICES, VERSION, Service
-from cds_rules.hooks.schemas import DISCOVERY, FEEDBACK, OUTCOME, RESPONSE, request_name, request_of
+from cds_rules.hooks.schemas import DISCOVERY, FEEDBACK, KEPT, OUTCOME, REPORT, RESPONSE, request_name, request_of
 from cds_rules.service.edge import CORRELATION
 from cds_rules.service.errors import CATEGORIES
 
@@ -62,6 +62,9 @@ def document() -> Json:
             "schemas": {
                 "Discovery": DISCOVERY,
                 "Response": RESPONSE,
+                "Feedback": FEEDBACK,
+                "FeedbackKept": KEPT,
+                "FeedbackReport": REPORT,
                 "OperationOutcome": OUTCOME,
                 **{request_name(service): request_of(service) for service in SERVICES},
             },
@@ -111,18 +114,16 @@ def _feedback(service: Service) -> Json:
         "security": _TOKEN,
         "summary": f"What became of cards: {service.title}",
         "tags": [service.hook],
-        "requestBody": {"required": True, "content": {_JSON: {"schema": FEEDBACK}}},
+        "requestBody": {"required": True, "content": {_JSON: {"schema": _ref("Feedback")}}},
         "responses": {
-            "200": _answer("All of it is on disk.", {"type": "object", "required": ["feedback"]}),
+            "200": _answer("All of it is on disk.", _ref("FeedbackKept")),
             **_refusals(CATEGORIES.keys() - _NOT_OURS_TO_PROMISE),
         },
     }
 
 
 def _reporting() -> Json:
-    found = _reading(
-        "feedback-report", "How cards are received, rule by rule", {"type": "object", "required": ["rules"]}
-    )
+    found = _reading("feedback-report", "How cards are received, rule by rule", _ref("FeedbackReport"))
     limits = [
         {
             "name": name,

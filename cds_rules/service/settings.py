@@ -308,7 +308,9 @@ class ProfileChange(Section):
         None, '"status" or "card"', "how it learns that nothing could be assessed: 412, or an info card"
     )
     feedback: Literal["overrideReason", "overrideReasons"] | None = setting(
-        None, '"overrideReason" or "overrideReasons"', "where its feedback has the reason"
+        None,
+        '"overrideReason" or "overrideReasons"',
+        "where its feedback has the reason; the other one is read where that is not there",
     )
     language: Name | None = setting(None, "a language such as en or de", "language of cards")
     why: bool | None = setting(

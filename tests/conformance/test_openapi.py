@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from pydantic import SecretStr
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation import GenerationMode
@@ -25,11 +28,12 @@ from cds_rules.evaluate import Knowledge
 from cds_rules.hooks.discovery import SERVICES, Service
 from cds_rules.service.app import create_app
 from cds_rules.service.openapi import document
-from cds_rules.service.settings import Settings
+from cds_rules.service.settings import Settings, Store
 from tests.conformance.conftest import Exchange
 from tests.conformance.test_documents import mistakes
 from tests.hooks.fakes import AT
 from tests.service.conftest import HERE
+from tests.store.scenes import KEY
 
 DOCUMENT = document()
 
@@ -88,14 +92,18 @@ def test_every_status_that_is_answered_is_in_the_document(refusals: list[Exchang
 
 
 @pytest.fixture(scope="module")
-def described(knowledge: Knowledge) -> Any:
-    """The document with the application that it must hold for."""
-    app = create_app(knowledge, Settings(), clock=lambda: AT)
+def described(knowledge: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The document with the application that it must hold for, and a store of its own."""
+    store = Store(SecretStr(f"sqlite:///{tmp_path_factory.mktemp('store') / 'a.db'}"), key=SecretStr(KEY))
+    app = create_app(knowledge, Settings(store=store), clock=lambda: AT)
 
     async def from_here(scope: Any, receive: Any, send: Any) -> None:
         await app(scope | {"client": HERE}, receive, send)
 
-    return schemathesis.openapi.from_asgi("/openapi.json", from_here, config=SchemathesisConfig.from_dict({}))
+    records = app.state.desk.records
+    asyncio.run(records.open())  # and no more of the start: its thread that imports disturbs the reading of sources
+    yield schemathesis.openapi.from_asgi("/openapi.json", from_here, config=SchemathesisConfig.from_dict({}))
+    asyncio.run(records.close())
 
 
 CHECKS = [
@@ -122,7 +130,7 @@ def test_generated_requests_are_answered_as_the_document_says(described: Any, pa
     )
     @given(case=described[path][method].as_strategy())
     def holds(case: schemathesis.Case) -> None:
-        case.validate_response(case.call(), checks=CHECKS if not path.endswith("/feedback") else CHECKS[1:])
+        case.validate_response(case.call(), checks=CHECKS)
 
     holds()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cds_rules.hooks.feedback import Item, read_feedback
+from cds_rules.hooks.feedback import Dialect, Item, read_feedback
 from cds_rules.hooks.request import BadRequest
 
 CARD = "0b9e3c3e-2f4e-4b6f-9a52-8e7e1f0d1c11"
@@ -48,6 +48,14 @@ REASON = {"code": "level-monitored", "system": "https://cds-rules.dev/fhir/CodeS
 def test_both_dialects_say_the_same(changes: dict[str, Any]) -> None:
     found = one(**changes)
     assert (found.reason, found.reason_system, found.comment) == (REASON["code"], REASON["system"], "")
+
+
+def test_where_both_keys_are_there_the_one_of_the_client_counts() -> None:
+    said = {"overrideReason": {"userComment": "standard"}, "overrideReasons": {"userComment": "as Epic has it"}}
+    item = {"card": CARD, "outcome": "overridden", "outcomeTimestamp": AT.isoformat(), **said}
+    body = json.dumps({"feedback": [item]}).encode()
+    dialects: tuple[Dialect, ...] = ("overrideReason", "overrideReasons")
+    assert [read_feedback(body, each)[0][0].comment for each in dialects] == ["standard", "as Epic has it"]
 
 
 def test_a_plain_dismissal_needs_no_reason_and_a_comment_may_stand_alone() -> None:
