@@ -242,6 +242,13 @@ def test_a_media_type_refusal_and_a_failure_have_them_too(client: TestClient, st
     assert refused.headers["access-control-allow-origin"] == failed.headers["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.parametrize(("address", "status"), [("/cds-services", 200), ("/healthz", 200), (VIEW, 405), ("/no", 404)])
+def test_head_is_answered_without_a_body(client: TestClient, address: str, status: int) -> None:
+    answer = client.head(address)
+    assert (answer.status_code, answer.content) == (status, b"")
+    assert answer.headers.get("allow") == ("OPTIONS, POST" if status == 405 else None)
+
+
 @pytest.mark.parametrize(
     "address", ["/cds-services", VIEW, VIEW + "/feedback", "/cds-services//magnesium-cramps-patient-view", "/nowhere"]
 )

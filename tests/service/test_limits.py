@@ -123,7 +123,11 @@ def production(stage: Stage) -> Callable[..., TestClient]:
 
 def test_production_answers_over_https_alone(production: Callable[..., TestClient]) -> None:
     said = bearer(token(VIEW))
-    assert production("http").post(VIEW, content=body(), headers=said).status_code == 403
+    plain = production("http")
+    for path, sent in ((VIEW, body()), (f"{VIEW}/feedback", b"{}")):
+        assert plain.post(path, content=sent, headers=bearer(token(path))).status_code == 403
+    for path in ("/cds-services", "/reports/feedback"):
+        assert plain.get(path, headers=bearer(token(path))).status_code == 403
     answer = production().post(VIEW, content=body(), headers=said)
     assert answer.status_code == 200
     assert "x-cds-rules-mode" not in answer.headers
@@ -132,7 +136,10 @@ def test_production_answers_over_https_alone(production: Callable[..., TestClien
 
 def test_production_serves_no_samples_and_no_stranger(production: Callable[..., TestClient]) -> None:
     assert production().get("/samples").json() == {"samples": []}
-    assert production().get("/cds-services").status_code == 401
+    for path in ("/cds-services", "/reports/feedback"):
+        assert production().get(path).status_code == 401
+    for path in (VIEW, f"{VIEW}/feedback"):
+        assert production().post(path, content=body()).status_code == 401
 
 
 def test_metrics_are_for_whom_the_settings_name(production: Callable[..., TestClient]) -> None:
