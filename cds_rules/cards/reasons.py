@@ -26,13 +26,15 @@ from cds_rules.engine.changes import (
 from cds_rules.engine.counterfactuals import Counterfactual
 from cds_rules.engine.inquiry import Added, Inquiry
 from cds_rules.engine.judging import Finding
-from cds_rules.knowledge.rules import SEVERITY
+from cds_rules.engine.levers import worsens
+from cds_rules.knowledge.rules import ANY_CITED, SEVERITY
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
 MOST_WAYS = 3
 """Counterfactuals that one line names."""
-_OF_A_CHART = (Value, Filtration, Measured, Dose, Without, Ordered)
+_OF_A_CHART = (Dose, Without, Ordered)
 """Changes that a card names: what can be done, measured or corrected; an illness that would excuse it is not advice."""
+_TAKING_AWAY = ("stop", "delete", "revise")
 NAMES = {
     "ck": said("CK"),
     "egfr_reported": said("eGFR"),
@@ -123,18 +125,18 @@ def together(changes: Iterable[Change]) -> Said:
 def reasons(finding: Finding, inquiry: Inquiry) -> tuple[Said, ...]:
     """The lines about a card, at most three, each of them tried before it is told."""
     lines = [
-        _otherwise(finding, inquiry.counterfactuals(finding.rule)),
+        _otherwise(finding, inquiry),
         borderline_words(inquiry.borderline(finding.rule)),
         added_words(finding, inquiry.added(finding.rule)),
     ]
     return tuple(line for line in lines if line is not None)
 
 
-def _otherwise(finding: Finding, found: Iterable[Counterfactual]) -> Said | None:
+def _otherwise(finding: Finding, inquiry: Inquiry) -> Said | None:
     told = [
         each
-        for each in found
-        if all(isinstance(change, _OF_A_CHART) for change in each.changes) and not _worse(each, finding)
+        for each in inquiry.counterfactuals(finding.rule)
+        if all(_is_advice(change, finding, inquiry) for change in each.changes) and not _worse(each, finding)
     ]
     gone = [each for each in told if each.outcome.state != "fired"][:MOST_WAYS]
     lower = [each for each in told if each.outcome.state == "fired"][:1] if len(gone) < MOST_WAYS else []
@@ -145,6 +147,28 @@ def _otherwise(finding: Finding, found: Iterable[Counterfactual]) -> Said | None
         said("{level} only, if {way}", level=word(each.outcome.indicator or "info"), way=_way(each)) for each in lower
     ]
     return joined(parts, "; ") if parts else None
+
+
+def _is_advice(change: Change, finding: Finding, inquiry: Inquiry) -> bool:
+    """Whether a change can be done, measured or corrected, and does not make the patient worse.
+
+    A drug is left out only where the card itself offers it: on a card about low potassium, potassium is not the trouble.
+    """
+    match change:
+        case Filtration(bound):
+            return bound != "at most"
+        case Value() | Measured():
+            return not worsens(change)
+        case Without(reference, _, "drug" | "draft"):
+            offered = frozenset[str]().union(
+                *(each.classes for each in finding.rule.suggestions if each.offer in _TAKING_AWAY)
+            )
+            return ANY_CITED in offered or any(
+                each.medication.classes & offered
+                for each in inquiry.settled.derived.drugs
+                if each.source.reference == reference
+            )
+    return isinstance(change, _OF_A_CHART)
 
 
 def _worse(found: Counterfactual, finding: Finding) -> bool:
@@ -183,7 +207,7 @@ def added_words(finding: Finding, found: Added | None) -> Said | None:
     before = found.before
     if before is None:
         return joined([said("This card is about the order."), adds], "")
-    if before.state != "fired":
+    if before.state != "fired" and before.by in (None, "unless"):
         return joined([said("Without this order there would be no such card."), adds], "")
     if SEVERITY[before.indicator or "info"] < SEVERITY[finding.indicator]:
         return joined([said("Without this order: {level}.", level=word(before.indicator or "info")), adds], "")

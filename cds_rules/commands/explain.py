@@ -186,14 +186,30 @@ def _one(fact: Mapping[str, Any]) -> str:
     values = []
     for check in fact["checks"]:
         value = "not known" if check["value"] is None else check["value"]
-        shown = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else value
+        shown = _number(value) if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else value
         unit = f" {check['unit']}" if check["unit"] and check["value"] is not None else ""
         words = f"{check['field']} {shown}{unit}"
         if distance := check.get("distance"):
-            words += f" ({distance['of']} {distance['value']:g}, limit {distance['limit']:g})"
+            words += f" ({distance['of']} {_number(distance['value'])}, limit {_number(distance['limit'])})"
         values.append(words)
-    where = ", ".join(
-        f"{each['reference']}{' of ' + each['date'][:10] if 'date' in each else ''}" for each in fact["sources"][:2]
-    )
+    if (measured := fact.get("measured")) and not any("distance" in check for check in fact["checks"]):
+        values.append(f"{measured['of']} {_number(measured['value'])} {measured['unit']}")
+    where = ", ".join(map(_source, fact["sources"][:2]))
     more = f" and {len(fact['sources']) - 2} more" if len(fact["sources"]) > 2 else ""
     return f"{', '.join(values)}{f' - {where}{more}' if where else ''}"
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    """Where it stands, and what stands there in the words of the chart."""
+    day = f" of {source['date'][:10]}" if "date" in source else ""
+    value = f": {source['label']} {source['value']}" if source.get("value") and "date" in source else ""
+    return f"{source['reference']}{day}{value}"
+
+
+def _number(value: float) -> str:
+    """To two decimals.
+
+    >>> _number(28.9773), _number(6801.0), _number(0.5)
+    ('28.98', '6801', '0.5')
+    """
+    return f"{round(value, 2):.15g}"

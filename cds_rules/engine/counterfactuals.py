@@ -35,7 +35,7 @@ Reached = Callable[[Sequence[Change]], bool]
 class Counterfactual:
     """Changes that suffice, none of which can be left out, and what the rule says then.
 
-    outcome: after arbitration, of everything run as for a hook. instead: the cards that would appear with it.
+    outcome: after arbitration, of everything run as for a hook. instead: the cards that would appear with it, or become graver.
     """
 
     changes: tuple[Change, ...]
@@ -137,8 +137,12 @@ def _verified(
             return None
     elif outcome.state != "fired" and outcome.by in (None, "unless"):
         return None
-    had = {finding.rule.id for finding in settled.findings}
-    instead = tuple(finding for finding in after.findings if finding.rule.id not in had and finding.rule.id != rule.id)
+    had = {finding.rule.id: SEVERITY[finding.indicator] for finding in settled.findings}
+    instead = tuple(
+        finding
+        for finding in after.findings
+        if finding.rule.id != rule.id and SEVERITY[finding.indicator] > had.get(finding.rule.id, -1)
+    )
     return Counterfactual(bounded, outcome, instead)
 
 

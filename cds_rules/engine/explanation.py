@@ -53,10 +53,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One fact as a leaf reads it, test by test."""
+    """One fact as a leaf reads it, test by test. measured: (field, value, unit) of the number behind words such as a tier."""
 
     fact: Fact
     checks: tuple[Check, ...]
+    measured: tuple[str, float, str] | None = None
 
     @property
     def missed(self) -> tuple[Check, ...]:
@@ -233,7 +234,9 @@ def _reading(pattern: Pattern, each: Fact, derived: Derived) -> Reading:
         truth = passes(test, value)
         missed = None if truth is not NO else _distance(test, each, derived)
         checks.append(Check(test, value, unit_of(each, test.field, derived), truth, missed))
-    return Reading(each, tuple(checks))
+    egfr = each.fields["egfr"] if each.kind == "kidney" else None
+    measured = ("egfr", egfr, unit_of(each, "egfr", derived)) if isinstance(egfr, float) else None
+    return Reading(each, tuple(checks), measured)
 
 
 def unit_of(each: Fact, field: str, derived: Derived) -> str:
@@ -358,12 +361,23 @@ def nearest(judgement: Judgement, wanted: Truth, derived: Derived) -> Shortfall:
         case All() | Any():
             ways = [nearest(part, wanted, derived) for part in judgement.parts]
             if isinstance(condition, All) is (wanted is YES):  # each part has to be so
-                return Shortfall(tuple(miss for way in ways for miss in way.misses), sum(way.distance for way in ways))
+                return _together(ways)
             return min(ways, key=lambda way: way.cost, default=Shortfall((), _FAR))
+
+
+def _together(ways: Iterable[Shortfall]) -> Shortfall:
+    """All of them; a leaf that stands in several has to turn once."""
+    misses = {(miss.pattern, miss.wanted): miss for way in ways for miss in way.misses}
+    return Shortfall(tuple(misses.values()), sum(map(_away, misses.values())))
+
+
+def _away(miss: Miss) -> float:
+    if miss.reading is None:
+        return _FAR
+    return miss.reading.cost[1] if miss.wanted else 1.0
 
 
 def _of_leaf(leaf: Judgement, wanted: Truth, derived: Derived) -> Shortfall:
     found = readings(leaf, derived)
-    reading = found[0] if found else None
-    distance = _FAR if reading is None else reading.cost[1] if wanted is YES else 1.0
-    return Shortfall((Miss(leaf, wanted is YES, reading),), distance)
+    miss = Miss(leaf, wanted is YES, found[0] if found else None)
+    return Shortfall((miss,), _away(miss))

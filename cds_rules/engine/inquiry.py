@@ -26,7 +26,7 @@ T = TypeVar("T")
 class Added:
     """What the drafts of an order hook add to a finding.
 
-    before: what the rule says of the open chart without them, None when it is not made for the open chart: a risk that is
+    before: what the rule says of the open chart without them, overrides apart: they silence a card and take no risk away; None when it is not made for the open chart: a risk that is
     there anyway is not charged to the order. magnesium_before, _after: elemental mg a day by mouth.
     """
 
@@ -79,7 +79,8 @@ class Inquiry:
 
     def _open_chart(self) -> Settled:
         return settle(
-            self.rulebook, replace(self.scenario, hook="patient-view", chart=_without_drafts(self.scenario.chart))
+            self.rulebook,
+            replace(self.scenario, hook="patient-view", chart=_without_drafts(self.scenario.chart), overrides=()),
         )
 
 

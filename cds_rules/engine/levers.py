@@ -50,6 +50,24 @@ _USUAL: Mapping[str, float] = {
     "ck": 100.0, "qtc": 420.0, "rr": 16.0, "hr": 70.0, "sbp": 120.0,
 }  # fmt: skip
 """Unremarkable values, for a result of which only that it is there matters."""
+
+
+def worsens(change: Value | Measured) -> bool:
+    """Whether a result would lie farther from the unremarkable than it does, or a new one outside of it.
+
+    >>> worsens(Value("ck", "Observation/1", "at least", 681.0, "U/L", 120.0))
+    True
+    >>> worsens(Value("magnesium", "Observation/1", "at most", 4.7, "mg/dL", 4.86))
+    False
+    """
+    if isinstance(change, Measured):
+        return change.bound == "at most" if change.key == "egfr_reported" else change.bound != ""
+    usual = _USUAL.get(change.key)
+    if usual is None:
+        return change.value < change.was
+    return abs(change.value - usual) > abs(change.was - usual)
+
+
 _STEPS: Mapping[str, float] = {"ionized_calcium": 0.01, "creatinine": 0.01}
 _MEMBERS: Mapping[str, str] = {"diuretic": "thiazide-diuretic", "mg-wasting": "loop-diuretic"}
 """A class that stands for several -> the member a change takes."""

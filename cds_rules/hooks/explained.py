@@ -111,6 +111,7 @@ def _node(judgement: Judgement, derived: Derived) -> dict[str, Json]:
 def _reading(reading: Reading) -> dict[str, Json]:
     return {
         "checks": [_check(check, reading.fact.kind) for check in reading.checks],
+        **({"measured": dict(zip(("of", "value", "unit"), reading.measured, strict=True))} if reading.measured else {}),
         "sources": _sources(reading.fact.sources),
     }
 

@@ -56,3 +56,23 @@ def test_what_was_not_sent_is_named_with_the_key_that_would_bring_it(typed: Type
     assert "NOT-JUDGED  mg-oral-severe-ckd" in done.out
     (line,) = [line for line in done.out.splitlines() if "would be brought by prefetch" in line][:1]
     assert "creatinine" in line
+
+
+def test_a_leaf_shows_the_value_in_the_words_of_the_chart(typed: Typed) -> None:
+    done = typed("explain", "fhir_samples/hypomagnesemia-lab/request.json", "--rule", "hypomagnesemia-lab")
+    leaf = next(line for line in done.out.splitlines() if "flag is low" in line)
+    assert ": Magnesium 0.9 mg/dL" in leaf
+    kidney = next(line for line in typed("explain", SAMPLE).out.splitlines() if "tier is one of G4, G5" in line)
+    assert "[tier G4, egfr 28 mL/min/{1.73_m2} - Observation/" in kidney
+    assert ": Creatinine 1.8 mg/dL" in kidney
+
+
+def test_numbers_are_written_as_a_reader_needs_them(typed: Typed) -> None:
+    done = typed("explain", "fhir_samples/mg-bowel-prep-renal/request.json")
+    assert "value 28.98 mL/min" in done.out
+
+
+def test_a_miss_is_told_once(typed: Typed) -> None:
+    for block in typed("explain", SAMPLE).out.split("\n\n"):
+        nearest = [line for line in block.splitlines() if line.startswith("  nearest:")]
+        assert len(nearest) == len(set(nearest)), block
