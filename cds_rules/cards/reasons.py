@@ -42,7 +42,19 @@ NAMES = {
     "rr": said("respiratory rate"),
     "hr": said("heart rate"),
     "sbp": said("systolic blood pressure"),
+    "aki": said("acute kidney injury"),
+    "lambert-eaton": said("Lambert-Eaton syndrome"),
+    "mg-iv": said("intravenous magnesium"),
+    "mg-oral-supplement": said("magnesium supplement"),
+    "mg-laxative": said("magnesium laxative"),
+    "mg-bowel-prep": said("magnesium bowel preparation"),
+    "mg-enema": said("magnesium enema"),
+    "ppi": said("proton pump inhibitor"),
 }
+
+
+_UNITS = {"mL/min/{1.73_m2}": "mL/min/1.73 m²", "mm[Hg]": "mmHg"}
+"""UCUM -> as it is written for people."""
 
 
 def named(key: str) -> Said:
@@ -64,9 +76,9 @@ def change_words(change: Change) -> Said:
         case Filtration(bound, value, was):
             return _bounded(bound, said("eGFR"), value, "", was, 0)
         case Value(key, _, bound, value, unit, was):
-            return _bounded(bound, named(key), value, unit, was)
-        case Measured(key, bound, value, unit):
-            what = named(key)
+            return _bounded(bound, named(key), value, _UNITS.get(unit, unit), was)
+        case Measured(key, bound, value, ucum):
+            what, unit = named(key), _UNITS.get(ucum, ucum)
             if bound == "at least":
                 return said("a new {what} were at least {value} {unit}", what=what, value=value, unit=unit)
             if bound == "at most":
@@ -84,7 +96,7 @@ def change_words(change: Change) -> Said:
         case Since(_, label, days):
             return said("{drug} were taken for at least {days:0} days", drug=label, days=days)
         case Taken(klass, ingredient, state, days, mg):
-            what = word(klass) if ingredient in (klass, "magnesium") else said("{drug}", drug=ingredient)
+            what = named(klass) if ingredient in (klass, "magnesium") else said("{drug}", drug=ingredient)
             amount = said("{drug} of {mg:0} mg a day", drug=what, mg=mg) if mg is not None else what
             if state == "draft":
                 return said("{drug} were ordered", drug=amount)
@@ -96,7 +108,7 @@ def change_words(change: Change) -> Said:
                 else said("{drug} were taken", drug=amount)
             )
         case Recorded(key):
-            return said("{condition} were on the problem list", condition=word(key))
+            return said("{condition} were on the problem list", condition=named(key))
         case Reported(key):
             return said("{symptom} were reported", symptom=word(key))
         case Ordered(test):
@@ -105,7 +117,7 @@ def change_words(change: Change) -> Said:
 
 def _bounded(bound: str, what: Said, value: float, unit: str, was: float, decimals: int = 2) -> Said:
     of = (
-        said(f"{{value:{decimals}}} {{unit}}", value=value, unit=unit)
+        said(f"{{value:{decimals}}}{'' if unit.startswith('/') else ' '}{{unit}}", value=value, unit=unit)
         if unit
         else said(f"{{value:{decimals}}}", value=value)
     )

@@ -361,7 +361,9 @@ def _told_by(spans: Sequence[tuple[float, float]]) -> list[tuple[Bound, float]]:
     if not spans:
         return []
     low, high = min(low for low, _ in spans), max(high for _, high in spans)
-    return [("at least", low)] if high == math.inf else [("at most", high - 1)]
+    if high == math.inf:
+        return [("at least", low) if low > 0 else ("", 90.0)]
+    return [("at most", high - 1)]
 
 
 def _calmer(derived: Derived, times: float) -> Alternatives:
@@ -473,7 +475,7 @@ def _turned(test: Comparison, met: bool, derived: Derived) -> Alternatives:
             test.field.startswith("focal") or test.field in ("heavy", "source_drafted")
         )
         klass = _CLASS_OF.get(test.field, "mg-oral-supplement")
-        amount = None if klass == "mg-iv" else _USUAL_MG
+        amount = None if klass in ("mg-iv", "mg-bowel-prep", "mg-enema") else _USUAL_MG
         return [(Taken(klass, "magnesium", "draft" if draft else "active", 0.0, amount),)]
     constant = test.constants[0]
     if test.field == "total_mg" and isinstance(constant, float):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cds_rules.cards.reasons import reasons
+from cds_rules.cards.reasons import change_words, reasons
+from cds_rules.engine.changes import Change, Measured, Recorded, Taken, Value
 from cds_rules.engine.inquiry import Inquiry
 from cds_rules.engine.overrides import Covered, Override
 from cds_rules.evaluate import Knowledge, evaluate
@@ -76,3 +77,19 @@ def test_a_risk_that_was_overridden_without_the_order_is_not_charged_to_it(knowl
     assert added
     assert added.before
     assert added.before.state == "fired"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Taken("mg-iv", "magnesium", "active", 0.0), "intravenous magnesium were taken"),
+        (Taken("mg-bowel-prep", "magnesium", "draft", 0.0), "magnesium bowel preparation were ordered"),
+        (Recorded("lambert-eaton"), "Lambert-Eaton syndrome were on the problem list"),
+        (Recorded("aki"), "acute kidney injury were on the problem list"),
+        (Measured("egfr_reported", "at most", 29.0, "mL/min/{1.73_m2}"), "a new eGFR were at most 29 mL/min/1.73 m²"),
+        (Value("sbp", "Observation/1", "at least", 90.0, "mm[Hg]", 84.0), "systolic blood pressure were at least 90 mmHg (is 84)"),
+        (Value("rr", "Observation/1", "at least", 12.0, "/min", 10.0), "respiratory rate were at least 12/min (is 10)"),
+    ],
+)  # fmt: skip
+def test_a_change_is_said_in_the_words_of_a_clinician(change: Change, words: str) -> None:
+    assert change_words(change) == words
