@@ -7,8 +7,9 @@ Floor: engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -42,17 +43,22 @@ By = Literal["unless", "draft", "group", "removal", "override", "comfort-care"]
 class Finding:
     """A rule that fired: its level, the facts it rests on, and what could not be told beside.
 
-    facts: the evidence, those of the trigger first, each once. doubts: sentences about levels and suppressions that could
-    not be judged. also: findings this one took in. returned: sentences about overrides that no longer stand, and what
-    changed since.
+    rests_on: works out the evidence, when first asked: a finding that another card takes in is never asked. doubts:
+    sentences about levels and suppressions that could not be judged. also: findings this one took in. returned: sentences
+    about overrides that no longer stand, and what changed since.
     """
 
     rule: Rule
     indicator: Indicator
-    facts: tuple[Fact, ...]
+    rests_on: Callable[[], tuple[Fact, ...]]
     doubts: tuple[str, ...] = ()
     also: tuple[Finding, ...] = ()
     returned: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The evidence, those of the trigger first, each once."""
+        return self.rests_on()
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -243,7 +249,11 @@ def decide(
                 said('"{exception}" could not be checked: {reason}', exception=said(unless.because), reason=reason)
                 for reason in _reasons([unless.when], world, gaps, missing)
             ]
-    rests_on = evidence(rule, world, judge(rule.trigger, world), number, judge(chosen.when, world))
+
+    @cache
+    def rests_on() -> tuple[Fact, ...]:
+        return evidence(rule, world, judge(rule.trigger, world), number, judge(chosen.when, world))
+
     finding = Finding(rule, chosen.indicator, rests_on, tuple(dict.fromkeys(doubts)))
     return Outcome("fired", chosen.indicator), finding
 

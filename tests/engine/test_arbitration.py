@@ -16,7 +16,7 @@ QUIET = World([fact("patient", comfort_care=False)])
 
 
 def finding(rule: Rule, indicator: Indicator, name: str = "", status: str = "active") -> Finding:
-    return Finding(replace(rule, id=name or rule.id, status=status), indicator, ())
+    return Finding(replace(rule, id=name or rule.id, status=status), indicator, tuple)
 
 
 def verdict(*findings: Finding) -> Verdict:
