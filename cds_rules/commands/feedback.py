@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cds_rules.commands.ledger import store
 from cds_rules.vocabulary.errors import CdsRulesError
@@ -29,7 +29,15 @@ def report(config: Path | None, since: str, until: str, issuer: str, tenant: str
     if as_json_:
         print(json.dumps(as_json(made), indent=1))
         return 0
-    table = Table("rule", "shown", "accepted", "overridden", "unanswered", "reasons", box=None)
+    table = Table(
+        Column("rule", no_wrap=True, overflow="ignore"),
+        "shown",
+        "accepted",
+        "overridden",
+        "unanswered",
+        "reasons",
+        box=None,
+    )
     for each in made.rules:
 
         def share(count: int, shown: int = each.shown) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 
 from cds_rules.store.database import Database
-from cds_rules.store.tables import alert, feedback
+from cds_rules.store.tables import alert, feedback, ledger
 
 _Z = 1.959964
 
@@ -100,6 +100,9 @@ def report(
                 one.overridden[reason] = one.overridden.get(reason, 0) + count
             else:
                 one.unanswered += count
+        first, since_then = connection.execute(select(func.min(ledger.c.sequence), func.min(ledger.c.at))).one()
+        if first and first > 1:  # feedback may be kept for longer than decisions: of what it was about nothing is known
+            strangers = strangers.where(feedback.c.received_at >= since_then)
         unmatched = connection.scalar(strangers) or 0
     return Report(since, until, tuple(sorted(found.values(), key=lambda each: (-each.shown, each.rule))), unmatched)
 

@@ -157,6 +157,15 @@ def test_the_report_counts_by_rule_and_reason_with_intervals(kept: Store, knowle
     assert as_json(kept.report(of=Caller("other"))) == {"since": None, "until": None, "rules": [], "unmatched": 0}
 
 
+def test_feedback_that_outlives_its_decision_is_no_stranger(kept: Store, knowledge: Knowledge) -> None:
+    """Decisions are kept for a year, feedback for three: what was matched is not counted as unmatched afterwards."""
+    decision = decided(knowledge)
+    write(kept, decision)
+    answer(kept, override(decision.cards[0]["uuid"]))
+    assert kept.prune(NOW + timedelta(days=400))["decisions"] == 1
+    assert (kept.report().rules, kept.report().unmatched) == ((), 0)
+
+
 def test_an_override_is_remembered_for_its_patient_server_client_and_tenant_alone(
     kept: Store, knowledge: Knowledge
 ) -> None:
