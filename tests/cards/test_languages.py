@@ -80,7 +80,9 @@ def test_german_writes_numbers_and_dates_as_germans_do(knowledge: Knowledge) -> 
         == "eGFR 28 (vor 20 Tagen): Magnesium oxide 400 mg tablet, 482 mg Mg/Tag - Risiko der Magnesiumanreicherung"
     )
     assert "Creatinine: 1,8 mg/dL, 26.05.2026 (vor 20 Tagen) — Observation/" in card["detail"]
-    assert "eGFR 28 mL/min/1,73 m², vor 20 d (berechnet nach CKD-EPI 2021 aus Kreatinin 1,8 mg/dL)" in card["detail"]
+    assert (
+        "eGFR 28 mL/min/1,73 m², vor 20 Tagen (berechnet nach CKD-EPI 2021 aus Kreatinin 1,8 mg/dL)" in card["detail"]
+    )
     assert card["source"]["topic"]["display"] == "Orales Magnesium bei eGFR unter 30"
     assert card["suggestions"][0]["label"] == "Magnesium oxide 400 mg tablet absetzen"
     assert card["overrideReasons"][0]["display"] == "Behandlung eines nachgewiesenen Magnesiummangels"
