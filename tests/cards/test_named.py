@@ -129,6 +129,16 @@ def test_slow_breathing_of_a_young_mother_is_named_where_no_level_is(knowledge: 
     assert summary.startswith("Magnesium infusion: respiratory rate 10/min, 2 h ago. Stop infusion")
 
 
+def test_a_sign_that_is_not_confirmed_is_called_so(knowledge: Knowledge) -> None:
+    chart = [
+        request("m", "Magnesium sulfate 4 g IV", days=0.3, sig={"text": "4 g IV once"}),
+        condition("o", "O14.10", 1),
+        condition("h", "R29.2", 0.1, verificationStatus={"coding": [{"code": "provisional"}]}),
+    ]
+    summary = card(knowledge, "mg-iv-obstetric", *chart, born="1996-01-15")["summary"]
+    assert summary.startswith("Magnesium infusion: a sign of excess is noted, not confirmed. Stop infusion")
+
+
 @pytest.mark.parametrize(
     ("partner", "product", "what"),
     [
