@@ -105,11 +105,12 @@ class Database:
             StoreUnavailable: the database does not answer.
         """
         if self.sqlite:
-            folder = Path(str(self.url.database)).absolute().parent
+            file = Path(str(self.url.database)).absolute()
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch(0o600)  # its log and shared memory take their rights from it
             except OSError as error:
-                raise StoreError(f"store url: its folder cannot be made ({error.strerror})") from None
+                raise StoreError(f"store url: its file cannot be made ({error.strerror})") from None
         script = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS / "versions")])
         with self.writing() as connection:
             if not self.sqlite:

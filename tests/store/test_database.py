@@ -133,5 +133,14 @@ def test_an_error_of_the_database_shows_neither_password_nor_rows() -> None:
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="its folder cannot be made"):
+    with pytest.raises(StoreError, match="its file cannot be made"):
         Database(f"sqlite:///{tmp_path / 'file' / 'below' / 'a.db'}").migrate()
+
+
+def test_nobody_else_reads_the_file(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/kept/decisions.db")
+    database.migrate()
+    assert {file.name: file.stat().st_mode & 0o077 for file in (tmp_path / "kept").iterdir()} == dict.fromkeys(
+        [file.name for file in (tmp_path / "kept").iterdir()], 0
+    )
+    database.close()
