@@ -91,7 +91,7 @@ def test_what_was_kept_is_judged_again_without_naming_the_patient(
     code, out, _ = why(typed)
     assert code == 0
     assert "JUDGED AGAIN with the rules it was judged with\n  the same outcome as recorded" in out
-    assert "+ kidney: tier is one of G4, G5  [tier G4 - Observation/" in out
+    assert "+ kidney: tier is one of G4, G5  [tier G4, egfr 28 mL/min/{1.73_m2} - Observation/" in out
     assert "[age_years 78 a - Patient]" in out
     told = json.loads(why(typed, "--json")[1])
     assert (told["again"]["same rules"], told["again"]["same outcome"]) == (True, True)
