@@ -462,7 +462,10 @@ def why(
     patient: Annotated[str, typer.Option(help="Patient id, as the EHR sends it in context.patientId; never printed.")],
     at: Annotated[str, typer.Option(help="A day or instant: 2026-01-31T08:00:00Z.")],
     rule: Annotated[str, typer.Option(help="Id of the rule that spoke, or did not.")],
-    tenant: Annotated[str, typer.Option(help="Tenant that the patient belongs to. Default: calls without one.")] = "",
+    issuer: Annotated[
+        str, typer.Option(help="The iss of the tokens of its calls. Default: calls without a token.")
+    ] = "",
+    tenant: Annotated[str, typer.Option(help="The tenant that they named. Default: none.")] = "",
     server: Annotated[
         str, typer.Option(help="Only decisions for this FHIR server. Default: any.", show_default=False)
     ] = "",
@@ -479,7 +482,7 @@ def why(
     """
     from cds_rules.commands.why import Asked, command
 
-    wanted = Asked(patient.removeprefix("Patient/"), at, rule, tenant, server, json)
+    wanted = Asked(patient.removeprefix("Patient/"), at, rule, issuer, tenant, server, json)
     raise typer.Exit(command(config, wanted, _folders(pack) if pack else (), site))
 
 

@@ -61,11 +61,21 @@ def forget(config: Path | None, patient: str, issuer: str, tenant: str) -> int:
         from cds_rules.store.decisions import Caller
 
         found = opened.forget(datetime.now(UTC), patient, Caller(tenant, issuer))
+        recorded = recorded_of(opened)
     _say("forgotten", found)
     if any(found.values()):
         return 0
-    print("nothing is kept under this id; issuer and tenant belong there as the tokens of its calls said them")
+    print(f"nothing is kept under this id; {recorded}")
     return 1
+
+
+def recorded_of(opened: Store) -> str:
+    """Of whom there are decisions: an id is looked for under issuer and tenant exactly as the tokens of its calls said them."""
+    houses = opened.houses()
+    if not houses:
+        return "no decision at all is recorded (none is where store.keep is off)"
+    said = ", ".join(f'"{each}"' if each else "calls without a token" for each in houses)
+    return f"decisions are recorded of (issuer and tenant, as tokens said them): {said}"
 
 
 def _say(done: str, counts: object) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_rules import load_packs
 from cds_rules.commands.explain import text
-from cds_rules.commands.ledger import store
+from cds_rules.commands.ledger import recorded_of, store
 from cds_rules.evaluate import Call, Knowledge, evaluate
 from cds_rules.hooks.explained import explained
 from cds_rules.replay.instants import read_when
@@ -39,6 +39,7 @@ class Asked:
     patient: str
     at: str
     rule: str
+    issuer: str = ""
     tenant: str = ""
     server: str = ""
     json: bool = False
@@ -63,15 +64,21 @@ def command(config: Path | None, asked: Asked, folders: Sequence[Path] = (), sit
     if not asked.patient:
         raise BadInput("nothing is named; the id that the EHR sends in context.patientId belongs there", "--patient")
     with store(config) as opened:
+        from cds_rules.store.decisions import Caller
+
         knowledge = _knowledge(config, folders, site)
-        found = opened.recall(asked.patient, asked.tenant, at, asked.server)
+        found = opened.recall(asked.patient, Caller(asked.tenant, asked.issuer), at, asked.server)
         judged = [each for each in found if asked.rule in each.fates]
         if asked.rule not in knowledge.rules and not judged:
             raise BadInput(
                 f'no pack and no decision has a rule "{asked.rule}"; `cds-rules lint` lists the packs', "--rule"
             )
         nearest = min(judged, key=lambda each: abs(each.at - at), default=None)
-        told = _told(knowledge, asked, at, found, nearest)
+        told: dict[str, Any] = {"rule": asked.rule, "at": at.isoformat()}
+        if found:
+            told |= _told(knowledge, asked, found, nearest, at)
+        else:
+            told["nothing"] = f"no decision about such a patient is recorded{_whose(asked)}; {recorded_of(opened)}"
         if nearest is not None:
             told["again"] = _again(knowledge, asked, nearest, nearest.call(opened.keys))
     print(json.dumps(told, ensure_ascii=False, indent=1) if asked.json else "\n".join(_text(told)))
@@ -85,17 +92,15 @@ def _knowledge(config: Path | None, folders: Sequence[Path], site: Path | None) 
     return load_packs(None, folders or packs.folders, site or packs.parameters, packs.codes)
 
 
+def _whose(asked: Asked) -> str:
+    named = [name for name in ("issuer", "tenant", "server") if getattr(asked, name)]
+    return f" under this {' and '.join(named)}" if named else " of calls without a token"
+
+
 def _told(
-    knowledge: Knowledge, asked: Asked, at: datetime, found: Sequence[Recalled], nearest: Recalled | None
+    knowledge: Knowledge, asked: Asked, found: Sequence[Recalled], nearest: Recalled | None, at: datetime
 ) -> dict[str, Any]:
-    told: dict[str, Any] = {"rule": asked.rule, "at": at.isoformat()}
-    if not found:
-        return told | {
-            "nothing": "no decision about such a patient is recorded"
-            + (" for this server" if asked.server else "")
-            + (" and tenant" if asked.tenant else "; --tenant names one, where calls have one")
-            + "; decisions are kept unless store.keep is off, until store.decision_days have passed"
-        }
+    told: dict[str, Any] = {}
     place = found.index(nearest) if nearest else sum(each.at <= at for each in found)
     around = found[max(place - AROUND, 0) : place + AROUND + 1]
     told["decisions"] = [_line(each, asked.rule, each is nearest) for each in around]

@@ -76,16 +76,17 @@ class Recalled:
 
 
 def recall(
-    database: Database, keys: Keys, *, patient: str, tenant: str, at: datetime, server: str = ""
+    database: Database, keys: Keys, *, patient: str, house: str, at: datetime, server: str = ""
 ) -> tuple[Recalled, ...]:
     """The decisions about a patient around an instant, oldest first.
 
     Args:
+        house: whose patient it is (`Caller.house`).
         server: only those of this FHIR server, "" for any.
     """
     decision = select(ledger).where(
         ledger.c.kind == "decision",
-        ledger.c.patient.in_(keys.hashes("patient", tenant, patient)),
+        ledger.c.patient.in_(keys.hashes("patient", house, patient)),
         ledger.c.record.is_not(None),
     )
     if server:
@@ -97,6 +98,16 @@ def recall(
         rows = [*reversed(before), *connection.execute(later).mappings().all()]
         cards = _cards(connection, [row["sequence"] for row in rows])
     return tuple(_recalled(row, cards.get(row["sequence"], {})) for row in rows)
+
+
+def houses(database: Database) -> tuple[str, ...]:
+    """Of whom decisions are recorded: `Caller.house`, "" for calls without a token."""
+    with database.reading() as connection:
+        return tuple(
+            connection.scalars(
+                select(ledger.c.tenant).where(ledger.c.kind == "decision").distinct().order_by(ledger.c.tenant)
+            )
+        )
 
 
 def _cards(connection: Connection, rows: Iterable[int]) -> Mapping[int, Mapping[str, Shown]]:

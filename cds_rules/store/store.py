@@ -24,7 +24,7 @@ from cds_rules.store.decisions import Caller, Decision, rows
 from cds_rules.store.errors import StoreUnavailable
 from cds_rules.store.keys import Keys, key_beside
 from cds_rules.store.ledger import Verified
-from cds_rules.store.recall import Recalled, recall
+from cds_rules.store.recall import Recalled, houses, recall
 from cds_rules.store.recorder import Counts, Recorder, unheard
 from cds_rules.store.report import Report, report
 from cds_rules.store.tokens import Tokens
@@ -152,9 +152,13 @@ class Store:
         """How cards were received. of: cards of one alone; None: of all."""
         return report(self.database, since=since, until=until, tenant=of.house if of else None)
 
-    def recall(self, patient: str, tenant: str, at: datetime, server: str = "") -> tuple[Recalled, ...]:
-        """The decisions about a patient around an instant, oldest first."""
-        return recall(self.database, self.keys, patient=patient, tenant=tenant, at=at, server=server)
+    def recall(self, patient: str, of: Caller, at: datetime, server: str = "") -> tuple[Recalled, ...]:
+        """The decisions about a patient around an instant, oldest first. of: who asked about this patient."""
+        return recall(self.database, self.keys, patient=patient, house=of.house, at=at, server=server)
+
+    def houses(self) -> tuple[str, ...]:
+        """Of whom decisions are recorded; see `Caller.house`."""
+        return houses(self.database)
 
     def verify(self, anchor: str = "") -> Verified:
         """Walk the ledger."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cds_rules.evaluate import Knowledge
+from cds_rules.store.decisions import Caller
 from cds_rules.store.store import Store
 from tests.commands.conftest import Typed
 from tests.store import scenes
@@ -119,11 +120,20 @@ def test_what_was_removed_by_retention_is_said_to_be(typed: Typed, full: Store, 
 def test_nothing_recorded_is_a_sentence_and_exit_code_1(typed: Typed, kept: Store, knowledge: Knowledge) -> None:
     write(kept, decided(knowledge))
     code, out, _ = why(typed, patient="somebody-else")
-    assert (code, "no decision about such a patient is recorded" in out) == (1, True)
+    assert (code, "no decision about such a patient is recorded of calls without a token" in out) == (1, True)
+    assert "decisions are recorded of (issuer and tenant, as tokens said them): calls without a token" in out
     code, out, _ = why(typed, rule="mg-absorption-interaction")
     assert code == 1
     assert "in none of the recorded decisions around was this rule judged (1 looked at" in out
     assert "not a rule of this hook then" in out
+
+
+def test_a_patient_of_an_issuer_and_tenant_is_found_under_both(typed: Typed, kept: Store, knowledge: Knowledge) -> None:
+    write(kept, decided(knowledge, caller=Caller("ward", "https://ehr")))
+    assert why(typed, "--issuer", "https://ehr", "--tenant", "ward")[0] == 0
+    for words in ((), ("--tenant", "ward"), ("--issuer", "https://ehr")):
+        code, out, _ = why(typed, *words)
+        assert (code, '"https://ehr ward"' in out) == (1, True), words
 
 
 def test_wrong_words_are_a_sentence_and_exit_code_2(typed: Typed, kept: Store) -> None:

@@ -11,7 +11,7 @@ from cds_rules.evaluate import Knowledge, evaluate
 from cds_rules.store.decisions import Caller
 from cds_rules.store.store import Store
 from tests.store import scenes
-from tests.store.scenes import decided, override, sample, write
+from tests.store.scenes import NOBODY, decided, override, sample, write
 
 RULE = "mg-oral-severe-ckd"
 PATIENT = "mg-oral-severe-ckd-patient"
@@ -28,19 +28,26 @@ def kept(url: str) -> Iterator[Store]:
 def test_decisions_come_oldest_first_from_both_sides_of_the_instant(kept: Store, knowledge: Knowledge) -> None:
     hours = (3, 0, 1, 2)
     write(kept, *(decided(knowledge, at=NOON + timedelta(hours=hour)) for hour in hours))
-    found = kept.recall(PATIENT, "", NOON + timedelta(hours=1, minutes=30))
+    found = kept.recall(PATIENT, NOBODY, NOON + timedelta(hours=1, minutes=30))
     assert [each.at - NOON for each in found] == [timedelta(hours=hour) for hour in range(4)]
     assert {each.fates[RULE].state for each in found} == {"fired"}
 
 
 def test_another_patient_tenant_or_server_finds_nothing(kept: Store, knowledge: Knowledge) -> None:
-    write(
-        kept, decided(knowledge, sample(fhirServer="https://ehr.example.org/r4"), caller=Caller("ward", "https://ehr"))
-    )
-    assert kept.recall("somebody", "ward", NOON) == ()
-    assert kept.recall(PATIENT, "", NOON) == ()
-    assert kept.recall(PATIENT, "ward", NOON, "https://other.example.org") == ()
-    assert len(kept.recall(PATIENT, "ward", NOON, "https://ehr.example.org/r4/")) == 1
+    ward = Caller("ward", "https://ehr")
+    write(kept, decided(knowledge, sample(fhirServer="https://ehr.example.org/r4"), caller=ward))
+    assert kept.recall("somebody", ward, NOON) == ()
+    assert kept.recall(PATIENT, NOBODY, NOON) == ()
+    assert kept.recall(PATIENT, Caller("ward"), NOON) == ()
+    assert kept.recall(PATIENT, Caller("ward", "https://other-ehr"), NOON) == ()
+    assert kept.recall(PATIENT, ward, NOON, "https://other.example.org") == ()
+    assert len(kept.recall(PATIENT, ward, NOON, "https://ehr.example.org/r4/")) == 1
+
+
+def test_the_callers_of_recorded_decisions_are_listed(kept: Store, knowledge: Knowledge) -> None:
+    assert kept.houses() == ()
+    write(kept, *(decided(knowledge, caller=caller) for caller in (NOBODY, Caller("ward", "https://ehr"), NOBODY)))
+    assert kept.houses() == ("", "https://ehr ward")
 
 
 def test_every_outcome_is_recorded_with_what_suppressed_it(kept: Store, knowledge: Knowledge) -> None:
@@ -53,7 +60,7 @@ def test_every_outcome_is_recorded_with_what_suppressed_it(kept: Store, knowledg
     assert remembered
     second = decided(knowledge, at=later, overrides=remembered)
     write(kept, second)
-    (before, after) = kept.recall(PATIENT, "", later)
+    (before, after) = kept.recall(PATIENT, NOBODY, later)
     for rule, outcome in second.evaluation.outcomes.items():
         fate = after.fates[rule]
         assert (fate.state, fate.level, fate.because) == (outcome.state, outcome.indicator or "", outcome.because)
@@ -65,7 +72,7 @@ def test_every_outcome_is_recorded_with_what_suppressed_it(kept: Store, knowledg
 def test_what_was_judged_comes_back_whole(kept: Store, knowledge: Knowledge) -> None:
     decision = decided(knowledge)
     write(kept, decision)
-    (found,) = kept.recall(PATIENT, "", NOON)
+    (found,) = kept.recall(PATIENT, NOBODY, NOON)
     call = found.call(kept.keys)
     assert call is not None
     assert evaluate(knowledge, call).outcomes == decision.evaluation.outcomes
@@ -73,5 +80,5 @@ def test_what_was_judged_comes_back_whole(kept: Store, knowledge: Knowledge) -> 
 
 def test_a_forgotten_patient_is_not_found(kept: Store, knowledge: Knowledge) -> None:
     write(kept, decided(knowledge))
-    kept.forget(datetime.now(UTC), PATIENT, "")
-    assert kept.recall(PATIENT, "", NOON) == ()
+    kept.forget(datetime.now(UTC), PATIENT, NOBODY)
+    assert kept.recall(PATIENT, NOBODY, NOON) == ()
