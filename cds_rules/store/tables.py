@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 
 HASH = String(64)
@@ -166,4 +168,122 @@ token = Table(
     Column("id", HASH, primary_key=True),
     Column("expires", Instant, nullable=False),
     Index(None, "expires"),
+)
+
+visit = Table(
+    "visit",
+    metadata,
+    # hash of what the browser holds
+    Column("id", HASH, primary_key=True),
+    Column("subject", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("role", String(16), nullable=False),
+    # JSON list of houses whose alerts may be seen; none: all
+    Column("houses", Text),
+    # the one page below /review that a launch from an EHR opened; none: all
+    Column("only", String(255)),
+    Column("began", Instant, nullable=False),
+    Column("seen", Instant, nullable=False),
+    Column("expires", Instant, nullable=False),
+    Index(None, "expires"),
+    Index(None, "subject"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    # rows are added and never changed: a trigger of the database refuses the rest
+    Column("id", NUMBER, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("action", String(32), nullable=False),
+    # an address below /review without its query, or what was acted on; never anything of a patient
+    Column("item", String(255), nullable=False),
+    Column("status", Integer, nullable=False),
+    Index(None, "at"),
+    Index(None, "subject", "at"),
+    Index(None, "item", "at"),
+)
+
+review_set = Table(
+    "review_set",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("name", String(200), nullable=False),
+    # whose patients they are; "" for none of the houses of callers
+    Column("house", String(128), nullable=False),
+    Column("made", Instant, nullable=False),
+    Column("made_by", String(255), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    # of the random numbers that drew the sample
+    Column("seed", BigInteger, nullable=False),
+    # JSON: rule, stratum, how many there were, how many were drawn
+    Column("strata", Text, nullable=False),
+    Index(None, "house"),
+)
+
+review_item = Table(
+    "review_item",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column(
+        "set_id",
+        NUMBER,
+        ForeignKey("review_set.id", name="fk_review_item_review_set", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    # in the order in which it is read, which is random
+    Column("position", Integer, nullable=False),
+    Column("rule", String(128), nullable=False),
+    Column("version", String(32), nullable=False),
+    # alert, suppressed, silent, not-judged
+    Column("stratum", String(16), nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("hook", String(64), nullable=False),
+    # how many of its stratum it stands for
+    Column("weight", Float, nullable=False),
+    # what was judged and the card that was shown, packed and sealed; none once it was deleted
+    Column("content", LargeBinary),
+    UniqueConstraint("set_id", "position"),
+    Index(None, "set_id", "rule"),
+)
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column(
+        "item_id",
+        NUMBER,
+        ForeignKey("review_item.id", name="fk_reading_review_item", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    # 1 or 2: an item has two readers
+    Column("place", Integer, nullable=False),
+    Column("reader", String(255), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("trigger_right", String(8), nullable=False),
+    Column("action_right", String(8), nullable=False),
+    # sealed; it may name a patient
+    Column("comment", LargeBinary),
+    UniqueConstraint("item_id", "place"),
+    UniqueConstraint("item_id", "reader"),
+)
+
+adjudication = Table(
+    "adjudication",
+    metadata,
+    Column(
+        "item_id",
+        NUMBER,
+        ForeignKey("review_item.id", name="fk_adjudication_review_item", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("judge", String(255), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("trigger_right", String(8), nullable=False),
+    Column("action_right", String(8), nullable=False),
+    Column("comment", LargeBinary),
 )
