@@ -54,7 +54,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "joserfc": ("service/keys.py", "service/tokens.py"),
     "prometheus_client": ("service/metrics.py",),
     "opentelemetry": ("service/traces.py",),
-    "starlette": ("service/",),
+    "starlette": ("service/", "review/"),
     "httpcore2": ("service/outbound.py",),
     "uvicorn": ("service/", "cli.py"),
     "sqlalchemy": ("store/",),

@@ -1,1 +1,1 @@
-"""Pages for clinicians: the replay report now, the review pages later, out of the same templates. Floor: edge."""
+"""Pages for clinicians: the replay report and the review pages, out of the same templates. Floor: edge."""

@@ -25,8 +25,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 import cds_rules
 from cds_rules.evaluate import Knowledge
@@ -53,6 +54,8 @@ from cds_rules.service.metrics import CONTENT_TYPE, Metrics, Outcomes, timed
 from cds_rules.service.outbound import Outbound
 from cds_rules.service.profiles import profiles_of
 from cds_rules.service.records import Records
+from cds_rules.service.review import PATH as REVIEW
+from cds_rules.service.review import ReviewPages, root_of
 from cds_rules.service.samples import read_samples
 from cds_rules.service.settings import Settings
 from cds_rules.service.tokens import Caller, Doorkeeper, Refused
@@ -105,6 +108,11 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
         routes.append(Route("/metrics", desk.metrics_page, methods=["GET"]))
     if settings.explains:
         routes.append(Route("/explain", desk.explain, methods=["POST"]))
+    if settings.reviews:
+        routes += [
+            Route(REVIEW, desk.to_review, methods=["GET"]),
+            Mount(REVIEW, ReviewPages(desk.review, desk.check_way)),
+        ]
     for base in (BASE, f"{BASE}/"):  # a client that was given the address with a slash asks with two
         routes += [
             Route(base, desk.services, methods=["GET"]),
@@ -253,6 +261,17 @@ class Desk:
             self.records.keep(found, service=service.id, caller=caller, at=asked_at, seconds=seconds)
             return Response(content, found.status, headers, "application/json")
 
+    async def to_review(self, _: Request) -> Response:
+        """GET /review: the pages begin one slash further."""
+        return RedirectResponse(f"{root_of(self.settings)}/")
+
+    def review(self) -> ASGIApp:
+        """The review pages; imported when the first of them is asked for."""
+        from cds_rules.review.shell import House
+        from cds_rules.review.site import site
+
+        return site(House(self.knowledge, self.settings, self.store, self.clock, root_of(self.settings)))
+
     async def explain(self, request: Request) -> Response:
         """POST /explain: the body of a hook, answered with the explanation of every rule, or of `?rule=`."""
         async with self._admitted(request, "explain", "/explain"):
@@ -309,7 +328,7 @@ class Desk:
         try:
             with self._counted("all", self.admission.one()):
                 async with asyncio.timeout(self.settings.limits.seconds):
-                    self._check_way(request)
+                    self.check_way(request)
                     with self._stage("authenticate"):
                         caller = await self._caller(request, path)
                     host = request.client.host if request.client else ""
@@ -340,7 +359,7 @@ class Desk:
             place.__exit__(None, None, None)
             self.metrics.under_way.set(self.admission.under_way)
 
-    def _check_way(self, request: Request) -> None:
+    def check_way(self, request: Request) -> None:
         """Over https in production, from this machine in development."""
         if self.settings.production:
             if request.scope["scheme"] != "https":

@@ -1,0 +1,88 @@
+"""The review pages as one ASGI application: routes, security headers, static files, and pages for what goes wrong.
+
+Every page may load only our own style, script and pictures; nothing stands inline, nothing comes from elsewhere.
+Flows in: a `House`, requests. Flows out: HTML. Floor: edge (review).
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cds_rules.review import worklist
+from cds_rules.review.shell import STATIC, House, absent, static, trouble
+from cds_rules.review.visitors import Visitor
+from cds_rules.store.errors import StoreUnavailable
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_FOR_EVER = "private, max-age=31536000, immutable"
+
+
+def site(house: House) -> ASGIApp:
+    """Build it."""
+    routes = [Route("/static/{name}", _static, methods=["GET"]), *worklist.ROUTES]
+    pages = ExceptionMiddleware(
+        Router(routes, redirect_slashes=False), handlers={HTTPException: _refused, StoreUnavailable: _unavailable}
+    )
+    return _Dressed(_Everybody(pages), house)
+
+
+class _Dressed:
+    """Security headers on every answer, and the house for whoever answers."""
+
+    def __init__(self, app: ASGIApp, house: House) -> None:
+        self.app = app
+        self._house = house
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and dress the answer."""
+        scope["cds_rules_house"] = self._house
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Content-Security-Policy", POLICY)
+                headers.setdefault("Referrer-Policy", "no-referrer")
+                headers["X-Frame-Options"] = "DENY"
+                headers["Cross-Origin-Opener-Policy"] = "same-origin"
+                headers["Cross-Origin-Resource-Policy"] = "same-origin"
+                headers.add_vary_header("Accept-Language")
+            await send(message)
+
+        await self.app(scope, receive, dressed)
+
+
+class _Everybody:
+    """Who asks, while there is no sign-in: somebody at this machine, in development."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with a visitor."""
+        scope.setdefault("state", {})["visitor"] = Visitor("development", "Development", "admin", None)
+        await self.app(scope, receive, send)
+
+
+def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in STATIC:
+        raise absent()
+    return Response(static(name), media_type=STATIC[name], headers={"Cache-Control": _FOR_EVER})
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return trouble(request, error.status_code, error.headers)
+
+
+def _unavailable(request: Request, _: Exception) -> Response:
+    return trouble(request, 503, {"Retry-After": "5"})
