@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cds_rules.hooks.profiles import SHIPPED
 from cds_rules.knowledge.files import near
-from cds_rules.service.settings import SANDBOX, Issuer, ProfileChange, Secret, Section, Settings, Tenant
+from cds_rules.service.settings import SANDBOX, Issuer, Launch, ProfileChange, Secret, Section, Settings, Tenant
 from cds_rules.vocabulary.errors import CdsRulesError
 
 PREFIX = "CDS_RULES_"
@@ -105,7 +105,12 @@ def reference() -> str:
         name = f"`{path[-1]}`" + (f", `{path[-1]}_file`" if secret else "")
         row = f"| {name} | {_default(each)} | {each.metadata['belongs']} | {each.metadata['meaning']} |"
         sections.setdefault(_dotted(path[:-1]), []).append(row)
-    inner = {"trust.issuers": Issuer, "trust.issuers.tenants.NAME": Tenant, "profiles.NAME": ProfileChange}
+    inner: Mapping[str, type[Section]] = {
+        "trust.issuers": Issuer,
+        "trust.issuers.tenants.NAME": Tenant,
+        "review.launches": Launch,
+        "profiles.NAME": ProfileChange,
+    }
     for title, section in inner.items():
         sections[title] = [
             f"| `{each.name}` | {_default(each)} | {each.metadata['belongs']} | {each.metadata['meaning']} |"
@@ -377,12 +382,37 @@ def _lacking(settings: Settings) -> Iterator[str]:
         yield "store.url: found nothing; production needs a database that outlasts the process"
     if len(settings.store.key.get_secret_value()) < LEAST_KEY:
         yield f"store.key: found fewer than {LEAST_KEY} characters; production needs a secret, by {PREFIX}STORE_KEY or store.key_file"
+    yield from _review_lacking(settings)
     if settings.heed_at:
         yield "heed_at: found true; in production no client chooses the instant it is judged at"
 
 
+def _review_lacking(settings: Settings) -> Iterator[str]:
+    """What production still needs to show alerts to people."""
+    review = settings.review
+    if review.development_sign_in:
+        yield "review.development_sign_in: found true; in production nobody is let in without a sign-in"
+    if review.enabled and not review.issuer and not review.launches:
+        yield "review.enabled: found true without review.issuer or review.launches; production needs a way to sign in"
+    for where, address in (
+        ("review.issuer", review.issuer),
+        *((f"review.launches[{number}].iss", each.iss) for number, each in enumerate(review.launches)),
+    ):
+        if address and not address.startswith("https://"):
+            yield f'{where}: found "{address}"; production needs https'
+    several = len(settings.trust.issuers) > 1 or any(each.tenants for each in settings.trust.issuers)
+    if review.issuer and several and not review.house_claim and not review.all_houses:
+        yield "review.house_claim: found nothing; with several clients production needs the claim that says whose alerts may be seen (or review.all_houses = true)"
+
+
 def _unfit(settings: Settings) -> Iterator[str]:
-    server = settings.server
+    server, review = settings.server, settings.review
+    if review.issuer and not review.client_id:
+        yield "review.client_id: found nothing beside review.issuer; what the provider calls these pages belongs there"
+    if review.house_claim and not review.houses:
+        yield "review.houses: found nothing beside review.house_claim; the houses that the claim names belong there"
+    if "*" in review.frame_ancestors:
+        yield 'review.frame_ancestors: found "*"; a list of origins belongs there'
     if (server.certificate is None) != (server.certificate_key is None):
         yield "server.certificate, server.certificate_key: found one of the two; both belong there, or neither"
     if server.client_ca and not server.certificate:

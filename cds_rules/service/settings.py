@@ -365,6 +365,80 @@ class Packs(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class Launch(Section):
+    """One EHR that may launch a page (SMART App Launch 2). A public client: its proof is PKCE, it has no secret."""
+
+    iss: Address = setting(dataclasses.MISSING, "the address of its FHIR server", "the iss of its launches")
+    client_id: Name = setting(dataclasses.MISSING, "a text", "what it calls the review pages")
+    issuer: Name | None = setting(
+        None,
+        "the iss of a client",
+        "whose cards it opens: the issuer of its CDS Hooks tokens; not set: where none is asked",
+    )
+    tenant: Name | None = setting(None, "the name of a tenant", "whose cards it opens: the tenant in those tokens")
+    private_networks: tuple[Network, ...] = setting(
+        (), "networks such as 10.1.0.0/16", "private networks in which its servers may lie"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Review(Section):
+    """The pages on which clinicians review alerts."""
+
+    enabled: bool | None = setting(
+        None, "true or false", "serve /review; not set: in development, and where somebody can sign in"
+    )
+    development_sign_in: bool | None = setting(
+        None,
+        "true or false",
+        "let anybody on this machine in, as whom they like; not set: in development. Never in production",
+    )
+    issuer: Address | None = setting(
+        None,
+        "an address such as https://login.example.org/realms/hospital",
+        "OpenID Connect provider that signs people in",
+    )
+    client_id: Name | None = setting(None, "a text", "what the provider calls these pages")
+    client_secret: Secret = setting(NOTHING, "a text", "what these pages prove themselves with; none: PKCE alone")
+    scopes: tuple[Name, ...] = setting(("openid", "profile"), "names of scopes", "scopes that are asked for")
+    role_claim: Name = setting(
+        "roles", "the name of a claim, such as realm_access.roles", "claim of the ID token that holds roles or groups"
+    )
+    reader: tuple[Name, ...] = setting(("cds-reader",), "values of that claim", "who may look")
+    reviewer: tuple[Name, ...] = setting(("cds-reviewer",), "values of that claim", "who may judge as well")
+    admin: tuple[Name, ...] = setting(
+        ("cds-admin",), "values of that claim", "who may import, delete and read the audit as well"
+    )
+    house_claim: Name | None = setting(
+        None,
+        "the name of a claim",
+        "claim of the ID token that says whose alerts may be seen, by the names of `houses`",
+    )
+    houses: dict[str, str] = setting(
+        {},
+        "a table of names, each with an issuer, or an issuer and a tenant with a blank between them",
+        "houses: whose alerts they are, as clients name themselves in their tokens",
+    )
+    all_houses: bool = setting(False, "true or false", "show everybody who may sign in the alerts of all clients")
+    private_networks: tuple[Network, ...] = setting(
+        (), "networks such as 10.1.0.0/16", "private networks in which the provider may lie"
+    )
+    idle_minutes: Annotated[int, Field(ge=1, le=1440)] = _whole(
+        1, 1440, 30, "after how long without a page a visit is over"
+    )
+    visit_hours: Annotated[int, Field(ge=1, le=168)] = _whole(1, 168, 10, "after how long a visit is over in any case")
+    max_upload: Annotated[int, Field(ge=1024, le=4096 * MIB)] = _whole(
+        1024, 4096 * MIB, 256 * MIB, "bytes of a replay run that is brought in by the page"
+    )
+    frame_ancestors: tuple[Origin, ...] = setting(
+        (), "origins such as https://ehr.example.org", "pages of EHRs that may show these pages inside theirs"
+    )
+    launches: tuple[Launch, ...] = setting(
+        (), "tables of EHRs", "EHRs that may open a card's page; each card then carries a link for it"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings(Section):
     """All of it. See docs/operators.md, which is held against this."""
 
@@ -394,6 +468,7 @@ class Settings(Section):
     telemetry: Telemetry = setting(Telemetry(), "a table", "")
     review: Review = setting(Review(), "a table", "")
     packs: Packs = setting(Packs(), "a table", "")
+    review: Review = setting(Review(), "a table", "")
     profiles: Mapping[str, ProfileChange] = setting({}, "a table for each profile", "profiles of the site")
 
     @property
@@ -410,6 +485,18 @@ class Settings(Section):
     def serves_samples(self) -> bool:
         """Whether the sample requests are served."""
         return not self.production if self.samples is None else self.samples
+
+    @property
+    def signs_in_for_trial(self) -> bool:
+        """Whether anybody on this machine may sign in to the review pages as whom they like."""
+        return not self.production and self.review.development_sign_in is not False
+
+    @property
+    def reviews(self) -> bool:
+        """Whether the review pages are served."""
+        if self.review.enabled is not None:
+            return self.review.enabled
+        return not self.production or bool(self.review.issuer or self.review.launches)
 
     @property
     def explains(self) -> bool:

@@ -196,9 +196,67 @@ def test_production_starts_when_all_of_it_is_there() -> None:
     assert not settings.serves_samples
 
 
+PRODUCTION = {
+    "MODE": "production",
+    "SERVER_PUBLIC_URL": "https://cds.example.org/",
+    "SERVER_TRUSTED_PROXIES": "10.0.0.1",
+    "TRUST_ISSUERS": '[{"issuer": "a", "jku": ["https://a.example/jwks"], "tenants": {"north": {}}}]',
+    "CORS_ORIGINS": "[]",
+    "STORE_URL": "sqlite:///x.db",
+    "STORE_KEY": SECRET,
+}
+
+
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
+        ({"REVIEW_DEVELOPMENT_SIGN_IN": "true"}, "review.development_sign_in: found true; in production nobody"),
+        ({"REVIEW_ENABLED": "true"}, "review.enabled: found true without review.issuer or review.launches"),
+        (
+            {
+                "REVIEW_ISSUER": "http://login.example.org",
+                "REVIEW_CLIENT_ID": "c",
+                "REVIEW_ALL_HOUSES": "true",
+            },
+            'review.issuer: found "http://login.example.org"; production needs https',
+        ),
+        (
+            {"REVIEW_LAUNCHES": '[{"iss": "http://ehr.example.org/fhir", "client_id": "c"}]'},
+            "review.launches[0].iss: found",
+        ),
+        (
+            {"REVIEW_ISSUER": "https://login.example.org", "REVIEW_CLIENT_ID": "c"},
+            "review.house_claim: found nothing; with several clients",
+        ),
+    ],
+)
+def test_production_lets_nobody_in_by_mistake(variables: dict[str, str], said: str) -> None:
+    (mistake,) = mistakes(**PRODUCTION, **variables)
+    assert mistake.startswith(said)
+
+
+def test_production_serves_review_pages_only_where_somebody_can_sign_in() -> None:
+    named = {f"CDS_RULES_{name}": value for name, value in PRODUCTION.items()}
+    assert not read_settings(environment=named).reviews
+    signing = {
+        "CDS_RULES_REVIEW_ISSUER": "https://login.example.org",
+        "CDS_RULES_REVIEW_CLIENT_ID": "c",
+        "CDS_RULES_REVIEW_HOUSE_CLAIM": "clinics",
+        "CDS_RULES_REVIEW_HOUSES": '{"north": "a north"}',
+    }
+    settings = read_settings(environment=named | signing)
+    assert settings.reviews
+    assert not settings.signs_in_for_trial
+    assert Settings().reviews
+    assert Settings().signs_in_for_trial
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"REVIEW_ISSUER": "https://login.example.org"}, "review.client_id: found nothing beside review.issuer"),
+        ({"REVIEW_HOUSE_CLAIM": "clinics"}, "review.houses: found nothing beside review.house_claim"),
+        ({"REVIEW_FRAME_ANCESTORS": "*"}, 'review.frame_ancestors: found "*"'),
         ({"PROFILE": "epik"}, 'profile: found "epik"; no such profile; did you mean "epic"?'),
         ({"PROFILES": '{"epic": {}}'}, "profiles.epic: found the name of a profile that is shipped"),
         ({"PROFILES": '{"a": {"base": "b"}}'}, 'profiles.a.base: found "b"; no such profile'),
