@@ -343,13 +343,6 @@ class Telemetry(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Review(Section):
-    """The pages where clinicians review alerts."""
-
-    enabled: bool | None = setting(None, "true or false", "serve the review pages; not set: in development")
-
-
-@dataclass(frozen=True, slots=True)
 class Packs(Section):
     """Rules."""
 
@@ -466,7 +459,6 @@ class Settings(Section):
     fetch: Fetch = setting(Fetch(), "a table", "")
     store: Store = setting(Store(), "a table", "")
     telemetry: Telemetry = setting(Telemetry(), "a table", "")
-    review: Review = setting(Review(), "a table", "")
     packs: Packs = setting(Packs(), "a table", "")
     review: Review = setting(Review(), "a table", "")
     profiles: Mapping[str, ProfileChange] = setting({}, "a table for each profile", "profiles of the site")
@@ -502,11 +494,6 @@ class Settings(Section):
     def explains(self) -> bool:
         """Whether POST /explain is answered."""
         return not self.production if self.explain is None else self.explain
-
-    @property
-    def reviews(self) -> bool:
-        """Whether the review pages are served."""
-        return not self.production if self.review.enabled is None else self.review.enabled
 
     @property
     def origins(self) -> tuple[str, ...]:
