@@ -242,6 +242,16 @@ class Circumstances:
         return any(each.key == "dark-urine" and each.age_days <= 7 for each in self._all.symptoms)
 
     @property
+    def unconfirmed_signs(self) -> list[Said]:
+        """Signs of severe magnesium excess of 7 days that nobody has confirmed, each once."""
+        found = (
+            each.name
+            for each in self._all.symptoms
+            if each.key in _CRITICAL_SIGNS and not each.confirmed and each.age_days <= 7
+        )
+        return list(dict.fromkeys(found))
+
+    @property
     def deficit_company(self) -> Said:
         """What stands beside a low magnesium in its summary."""
         return _deficit_company(self._all)

@@ -1,9 +1,9 @@
 """`cds-rules lint`: everything that is wrong or doubtful in packs, at once.
 
 Errors: what the strict readers refuse, missing or broken cases, numbers no evidence and no parameter stands behind,
-compiled rules that do not fit, what a language leaves out or shows otherwise than the English. Warnings: a rule past its
-review date, a file nobody reads, a translation of what is said nowhere. Exit code 0 clean, 1 errors
-(with --strict also warnings).
+critical levels that an unconfirmed symptom or condition alone can carry, compiled rules that do not fit, what a language
+leaves out or shows otherwise than the English. Warnings: a rule past its review date, a file nobody reads, a translation
+of what is said nowhere. Exit code 0 clean, 1 errors (with --strict also warnings).
 Floor: edge.
 """
 
@@ -21,7 +21,7 @@ from cds_rules.knowledge.cases import read_cases
 from cds_rules.knowledge.decisions import NAMES
 from cds_rules.knowledge.languages import read_languages
 from cds_rules.knowledge.pack import Pack, read_packs
-from cds_rules.knowledge.rules import Rule, patterns
+from cds_rules.knowledge.rules import All, Pattern, Rule, patterns
 from cds_rules.vocabulary.errors import Mistake, PackError
 from cds_rules.vocabulary.facts import call
 
@@ -64,6 +64,7 @@ def _errors(pack: Pack) -> Iterator[Mistake]:
     yield from _idle_parameters(pack)
     for rule in pack.rules:
         yield from _orphan_numbers(pack, rule)
+        yield from _unconfirmed_grounds(pack, rule)
         name = f"{pack.folder.name}/rules/{rule.id}.cases.yaml"
         cases, mistakes = read_cases(pack.folder / "rules" / f"{rule.id}.cases.yaml", name, rule.id, pack.words)
         yield from mistakes
@@ -133,6 +134,35 @@ def _orphan_numbers(pack: Pack, rule: Rule) -> Iterator[Mistake]:
                     f"evidence[{place}].numbers",
                     f"no condition of the rule compares with {number:g}; take it out",
                 )
+
+
+_REPORTS = frozenset({"symptom", "condition"})
+_MEASURED = frozenset({"lab", "vital", "kidney", "toxicity"})
+
+
+def _unconfirmed_grounds(pack: Pack, rule: Rule) -> Iterator[Mistake]:
+    """Critical levels that a symptom or condition can carry which nobody has confirmed (clinical specification 4.3)."""
+    for place, level in enumerate(rule.levels):
+        if level.indicator != "critical":
+            continue
+        alone: dict[str, None] = {}
+        for conjunction in durable.met(All((rule.when, level.when))):
+            grounds = [literal.pattern for literal in conjunction if literal.present]
+            reports = [each for each in grounds if each.kind in _REPORTS]
+            if not any(each.kind in _MEASURED or _says_confirmed(each) for each in grounds):
+                alone |= dict.fromkeys(map(str, reports))
+        if alone:
+            yield Mistake(
+                f"{pack.folder.name}/rules/{rule.id}.yaml",
+                f"levels[{place}]",
+                f"{'; '.join(alone)}: may be unconfirmed and still carry a critical card."
+                " Add `confirmed: true`, and a level below for what is not confirmed.",
+            )
+
+
+def _says_confirmed(pattern: Pattern) -> bool:
+    """Whether a pattern is met only by what is confirmed."""
+    return any(test.field in ("confirmed", "severe_deficiency") and test.constants == (True,) for test in pattern.tests)
 
 
 def _idle_parameters(pack: Pack) -> Iterator[Mistake]:

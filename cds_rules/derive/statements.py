@@ -452,6 +452,7 @@ def _symptoms(derived: Derived) -> Iterable[Fact]:
             "after_diuretic": each.after_diuretic,
             "statin_period": each.statin_period,
             "severe_deficiency": each.severe_deficiency,
+            "confirmed": each.confirmed,
         }
         yield Fact("symptom", fields, each.sources)
 

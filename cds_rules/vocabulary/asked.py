@@ -46,6 +46,7 @@ _FIELDS: Mapping[str, Said] = {
     "symptom.after_magnesium": said("whether the symptom began after the magnesium product"),
     "symptom.after_diuretic": said("whether the cramps began after the diuretic"),
     "symptom.statin_period": said("whether the symptom began after the statin"),
+    "symptom.confirmed": said("whether the symptom is confirmed"),
     "symptom.severe_deficiency": said("whether there is a sign of severe magnesium deficiency"),
 }
 """By kind and field, where the kind alone would say too little."""

@@ -339,6 +339,7 @@ KINDS: Mapping[str, Kind] = {
             "after_diuretic": _flag("a true muscle cramp whose onset is not before the start of an active diuretic"),
             "statin_period": _flag("statin-period muscle symptom (3.11)"),
             "severe_deficiency": _flag("severe_deficiency_sign (3.11)"),
+            "confirmed": _flag("not provisional, differential or unconfirmed"),
         },
         ("conditions", "labs", "medications"),
         names="key",

@@ -135,8 +135,26 @@ def test_a_sign_that_is_not_confirmed_is_called_so(knowledge: Knowledge) -> None
         condition("o", "O14.10", 1),
         condition("h", "R29.2", 0.1, verificationStatus={"coding": [{"code": "provisional"}]}),
     ]
-    summary = card(knowledge, "mg-iv-obstetric", *chart, born="1996-01-15")["summary"]
-    assert summary.startswith("Magnesium infusion: a sign of excess is noted, not confirmed. Stop infusion")
+    shown = card(knowledge, "mg-iv-obstetric", *chart, born="1996-01-15")
+    assert shown["indicator"] == "warning"
+    assert shown["summary"] == (
+        "Magnesium infusion: hyporeflexia noted, not confirmed. Check reflexes, breathing and level"
+    )
+
+
+def test_dark_urine_that_is_not_confirmed_asks_to_be_confirmed(knowledge: Knowledge) -> None:
+    chart = [
+        tablet("s", "Simvastatin 40 mg tablet", 60),
+        condition("d", days=1, verificationStatus={"coding": [{"code": "provisional"}]})
+        | {"code": {"text": "dark urine"}},
+        condition("m", "M79.1", 2),
+    ]
+    shown = card(knowledge, "statin-rhabdomyolysis", *chart)
+    assert shown["indicator"] == "warning"
+    assert shown["summary"] == (
+        "Dark urine and muscle pain (not confirmed) on Simvastatin 40 mg tablet: CK and creatinine now"
+    )
+    assert "Confirm or rule out dark urine and muscle pain" in shown["detail"]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,24 @@ def test_ages_and_what_suggestions_rest_on_need_evidence_too(typed: Typed, pack:
     assert "suggestions[2]: no evidence entry names the number 70 (patient.age_years)" in typed("lint", pack).out
 
 
+def test_a_critical_level_that_an_unconfirmed_symptom_can_carry_is_an_error(typed: Typed, pack: Path) -> None:
+    change(pack / "rules/quinine-leg-cramps.yaml", "cramp: true, confirmed: true,", "cramp: true,")
+    told = typed("lint", pack).out.splitlines()
+    assert told == [
+        "error: copy/rules/quinine-leg-cramps.yaml: levels[0]: symptom: cramp is true and age_days <= 90: may be unconfirmed"
+        " and still carry a critical card. Add `confirmed: true`, and a level below for what is not confirmed."
+    ]
+
+
+def test_a_measured_value_beside_an_unconfirmed_symptom_is_a_ground_of_its_own(typed: Typed, pack: Path) -> None:
+    change(
+        pack / "rules/quinine-leg-cramps.yaml",
+        "- {fact: symptom, cramp: true, confirmed: true, age_days: {le: 90}}",
+        "- all: [{fact: symptom, cramp: true, age_days: {le: 90}}, {fact: lab, code: qtc, value: {ge: 500}}]",
+    )
+    assert typed("lint", pack).out == ""
+
+
 def test_a_template_that_cannot_be_read_is_an_error(typed: Typed, pack: Path) -> None:
     change(pack / "rules/mg-gi-upset.yaml", "'diarrhea' in gut_keys %}", "'diarrhea' in gut_keys }")
     done = typed("lint", pack)
