@@ -203,6 +203,22 @@ def test_an_amount_nobody_knows_is_no_number(knowledge: Knowledge) -> None:
     assert "unknown amount of Mg/day" in card["summary"]
 
 
+def test_a_part_of_the_medications_that_is_too_much_already_is_critical(knowledge: Knowledge) -> None:
+    """482 mg a day is above 350 whatever else is taken; 241 mg may be, and the card says so."""
+    for times, indicator in (("twice daily", "critical"), ("daily", "warning")):
+        evaluation = judged(
+            knowledge,
+            request(drug="Magnesium oxide 400 mg tablet", sig={"text": f"1 tablet PO {times}"}),
+            lab(value=2.6),
+            missing={"medications": "medications: more pages could not be read"},
+        )
+        found = {each["extension"]["dev.cds-rules.finding"]["rule"]: each for each in evaluation.cards}
+        card = found["mg-oral-severe-ckd"]
+        assert card["indicator"] == indicator, card["detail"]
+        assert ("at least 482 mg Mg/day" in card["summary"]) is (indicator == "critical")
+        assert ("could be critical" in card["detail"]) is (indicator == "warning")
+
+
 def test_a_very_high_magnesium_is_told_where_nobody_knows_the_medications(knowledge: Knowledge) -> None:
     evaluation = judged(
         knowledge,

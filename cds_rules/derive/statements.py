@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from cds_rules.derive.exposure import DIURETICS, WASTING, followed_by_cramp
@@ -17,7 +18,7 @@ from cds_rules.derive.labs import VITALS, Lab, repeatedly_low
 from cds_rules.derive.magnesium import Magnesium
 from cds_rules.derive.record import EPSILON, Record, problem_moment, same_day_or_later
 from cds_rules.vocabulary.chart import Result, Source, Symptom
-from cds_rules.vocabulary.facts import DRAFTS, KINDS, LABS, Fact, Value, call, quantized
+from cds_rules.vocabulary.facts import DRAFTS, KINDS, LABS, Between, Fact, Value, call, quantized
 
 if TYPE_CHECKING:
     from cds_rules.derive import Derived
@@ -134,6 +135,9 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
     def taken(flag: bool) -> bool | None:
         return True if flag else False if delivered else None
 
+    def at_least(amount: float) -> float | Between:  # of a part of the medications it is a lower bound
+        return amount if delivered else Between(amount, inf)
+
     starts = [each.start_days for each in oral]
     settled = [each for each in products if each.state != "draft"]
     not_obstetric = magnesium.obstetric is False
@@ -156,9 +160,9 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
         "focal_bowel_prep": focal(any(each.focal and each.kind == "bowel-prep" for each in products)),
         "focal_enema": focal(any(each.focal and each.kind == "enema" for each in products)),
         "obstetric": magnesium.obstetric if magnesium.obstetric is not False or delivered else None,
-        "total_mg": magnesium.total_mg if delivered else None,
+        "total_mg": at_least(magnesium.total_mg),
         "at_least": magnesium.at_least,
-        "source_count": float(magnesium.source_count) if delivered else None,
+        "source_count": at_least(float(magnesium.source_count)),
         "over_limit": taken(magnesium.over_limit),
         "source_taken": taken(bool(settled)),
         "source_drafted": ordering and focal(any(each.focal for each in products)),

@@ -6,7 +6,8 @@ last, one ruleset a hook built at start-up, one session an evaluation, deleted a
 
 A condition becomes two families of rules: `met` fires when it is certainly met, `refuted` when it is certainly not; where
 neither fires it is unknown. "Certainly absent" is asked of a shadow of the facts in which a field that is not known takes
-every value that could matter, and of the gaps. Flows in: rules at start-up, facts at run time. Flows out: truths.
+every value that could matter, and of the gaps. A number goes as its two ends: present, it passes by the end that is
+nearer to failing; in the shadow by the other one. Flows in: rules at start-up, facts at run time. Flows out: truths.
 Floor: engine.
 """
 
@@ -21,7 +22,7 @@ from typing import Any as Anything
 from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, fits, passes
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Constant, Not, Pattern, patterns
 from cds_rules.vocabulary.errors import MatcherError
-from cds_rules.vocabulary.facts import Fact
+from cds_rules.vocabulary.facts import Between, Fact
 
 try:  # durable-rules does not import on Python 3.13 and later: there the reference matches alone
     import durable_rules_engine as _native
@@ -34,6 +35,9 @@ RULE_LIMIT = 250
 """Compiled rules a ruleset may hold; the library refuses 257 on one first antecedent with a bare number."""
 _CROWD = 6
 _TOGETHER = 45
+_LEAST, _MOST = "_least", "_most"
+_ENDLESS = 2e12
+"""Stands for an end that is open: no constant of a rule is as large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +125,14 @@ class _Session:
             if literal.present
         )
         self._absent = _Reader(
-            literal.pattern
-            for each in families.values()
-            for conjunction in each
-            for literal in conjunction
-            if not literal.present
+            (
+                literal.pattern
+                for each in families.values()
+                for conjunction in each
+                for literal in conjunction
+                if not literal.present
+            ),
+            present=False,
         )
         self._name = name
         self._families = families
@@ -224,9 +231,9 @@ def _antecedents(conjunction: Conjunction) -> Iterator[dict[str, Anything]]:
     for number, literal in enumerate(ordered):
         kind = literal.pattern.kind
         if literal.present:
-            yield {f"m{number}": _all_of([{"k": kind}, *map(_comparison, literal.pattern.tests)])}
+            yield {f"m{number}": _all_of([{"k": kind}, *_terms(literal)])}
         else:
-            yield {f"m{number}$not": _all_of([{"k": "~" + kind}, *map(_comparison, literal.pattern.tests)])}
+            yield {f"m{number}$not": _all_of([{"k": "~" + kind}, *_terms(literal)])}
     for kind in dict.fromkeys(literal.pattern.kind for literal in ordered if not literal.present):
         yield {f"g{kind}$not": {"k": "gap " + kind}}
 
@@ -235,27 +242,75 @@ def _all_of(terms: list[dict[str, Anything]]) -> dict[str, Anything]:
     return terms[0] if len(terms) == 1 else {"$and": terms}
 
 
-def _comparison(test: Comparison) -> dict[str, Anything]:
-    term = {test.field: test.constants[0]}
-    return (
-        term if test.operator == "eq" else {{"lt": "$lt", "le": "$lte", "gt": "$gt", "ge": "$gte"}[test.operator]: term}
-    )
+_OPERATORS = {"lt": "$lt", "le": "$lte", "gt": "$gt", "ge": "$gte"}
+
+
+def _terms(literal: Literal) -> Iterator[dict[str, Anything]]:
+    """The comparisons of a pattern; of a number each asks the end that settles it."""
+    for test in literal.pattern.tests:
+        constant = test.constants[0]
+        for operator, column in _ends(test, literal.present):
+            yield {column: constant} if operator == "eq" else {_OPERATORS[operator]: {column: constant}}
+
+
+def _ends(test: Comparison, present: bool) -> tuple[tuple[str, str], ...]:
+    """The comparisons a test becomes, each with the field it asks: (operator, field)."""
+    if type(test.constants[0]) is not float:
+        return (("eq", test.field),)
+    low, high = test.field + _LEAST, test.field + _MOST
+    match test.operator:
+        case "gt" | "ge":
+            return ((test.operator, low if present else high),)
+        case "lt" | "le":
+            return ((test.operator, high if present else low),)
+        case _:  # equal: neither end, or in the shadow some number between them, is another
+            return ("ge", low if present else high), ("le", high if present else low)
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Patterns that ask for the same facts, and the tests of each field they name."""
+    """Patterns that ask for the same facts, the tests of each field they name, and what the library has to be told.
+
+    columns: field of the fact -> the fields of the library that hold it; of a number those of its ends that are asked.
+    """
 
     patterns: tuple[Pattern, ...]
     fields: Mapping[str, tuple[Comparison, ...]]
+    columns: tuple[tuple[str, tuple[str, ...]], ...]
 
     @classmethod
-    def of(cls, patterns: Iterable[Pattern]) -> _Group:
+    def of(cls, patterns: Iterable[Pattern], present: bool) -> _Group:
         found, fields = tuple(patterns), dict[str, dict[Comparison, None]]()
         for pattern in found:
             for test in pattern.tests:
                 fields.setdefault(test.field, {})[test] = None
-        return cls(found, {name: tuple(tests) for name, tests in fields.items()})
+        return cls(
+            found,
+            {name: tuple(tests) for name, tests in fields.items()},
+            tuple(
+                (name, tuple(dict.fromkeys(column for test in tests for _, column in _ends(test, present))))
+                for name, tests in fields.items()
+            ),
+        )
+
+    def known(self, each: Fact) -> dict[str, Constant]:
+        """What is known of a fact, in the fields of the library."""
+        found: dict[str, Constant] = {}
+        for name, columns in self.columns:
+            value = each.fields[name]
+            if value is not None:
+                for column in columns:
+                    found[column] = _told(value, column) if type(value) is Between else value  # type: ignore[assignment]
+        return found
+
+    def open(self, each: Fact) -> bool:
+        """Whether a field is not known, or not exactly."""
+        return any((value := each.fields[name]) is None or type(value) is Between for name in self.fields)
+
+
+def _told(value: Between, column: str) -> float:
+    """The end of a number that a field of the library holds."""
+    return min(max(value.least if column.endswith(_LEAST) else value.most, -_ENDLESS), _ENDLESS)
 
 
 class _Reader:
@@ -264,7 +319,7 @@ class _Reader:
     Where every pattern of a kind names one value of the same field (the code of a lab), facts are asked by that value.
     """
 
-    def __init__(self, patterns: Iterable[Pattern]) -> None:
+    def __init__(self, patterns: Iterable[Pattern], present: bool = True) -> None:
         by_kind: dict[str, dict[Pattern, None]] = {}
         for pattern in patterns:
             by_kind.setdefault(pattern.kind, {})[pattern] = None
@@ -274,7 +329,9 @@ class _Reader:
             key = self._key[kind]
             constants = {None} | {_named(pattern, key) for pattern in each if key}
             self._asked[kind] = {
-                constant: _Group.of(pattern for pattern in each if constant is None or _named(pattern, key) == constant)
+                constant: _Group.of(
+                    (pattern for pattern in each if constant is None or _named(pattern, key) == constant), present
+                )
                 for constant in constants
             }
 
@@ -285,7 +342,7 @@ class _Reader:
             known = [
                 (each, group)
                 for each in world.facts.get(kind, ())
-                if (group := groups.get(each.fields[key] if key else None))
+                if (group := groups.get(each.fields[key] if key else None))  # type: ignore[arg-type]  # a key is no number
             ]
             if len(known) > _CROWD:
                 known = list({_seen_by(each, group): (each, group) for each, group in known}.values())
@@ -294,7 +351,7 @@ class _Reader:
     def messages(self, world: World) -> Iterator[dict[str, Anything]]:
         """The facts as they are, without the fields that are not known."""
         for each, group in self.facts(world):
-            yield {"k": each.kind, **{name: value for name in group.fields if (value := each.fields[name]) is not None}}
+            yield {"k": each.kind, **group.known(each)}
 
     def shadows(self, world: World) -> Iterator[dict[str, Anything]]:
         """The facts, once for each pattern they could pass, with their open fields set so that they do; and the gaps."""
@@ -302,9 +359,9 @@ class _Reader:
             if kind in world.gaps:
                 yield {"k": "gap " + kind}
         for each, group in self.facts(world):
-            known = {name: value for name in group.fields if (value := each.fields[name]) is not None}
+            known = group.known(each)
             copies: set[tuple[tuple[str, Constant], ...]] = set()
-            if len(known) < len(group.fields):
+            if group.open(each):
                 copies = {_completed(pattern, each) for pattern in group.patterns if fits(pattern, each) is UNKNOWN}
             for chosen in copies or ((),):
                 yield {"k": "~" + each.kind, **known, **dict(chosen)}
@@ -314,9 +371,7 @@ class _Reader:
         if any(kind in world.gaps for kind in self._asked):
             return False
         for each, group in self.facts(world):
-            if any(each.fields[name] is None for name in group.fields) and any(
-                fits(pattern, each) is UNKNOWN for pattern in group.patterns
-            ):
+            if group.open(each) and any(fits(pattern, each) is UNKNOWN for pattern in group.patterns):
                 return False
         return True
 
@@ -331,8 +386,13 @@ def _named(pattern: Pattern, key: str | None) -> Constant | None:
 
 
 def _discriminator(patterns: Iterable[Pattern]) -> str | None:
-    """The field that every pattern of a kind compares with one constant, the first by name; None when there is none."""
-    named = [frozenset(test.field for test in pattern.tests if test.operator == "eq") for pattern in patterns]
+    """The field that every pattern of a kind compares with one word or flag, the first by name; None when there is none."""
+    named = [
+        frozenset(
+            test.field for test in pattern.tests if test.operator == "eq" and type(test.constants[0]) is not float
+        )
+        for pattern in patterns
+    ]
     return min(frozenset.intersection(*named), default=None)
 
 
@@ -342,7 +402,12 @@ def _completed(pattern: Pattern, each: Fact) -> tuple[tuple[str, Constant], ...]
     for test in pattern.tests:
         if each.fields[test.field] is None:
             tests.setdefault(test.field, []).append(test)
-    return tuple((name, _passing(several)) for name, several in tests.items())
+    return tuple(
+        (column, passing)
+        for several in tests.values()
+        for passing in (_passing(several),)
+        for column in dict.fromkeys(column for test in several for _, column in _ends(test, present=False))
+    )
 
 
 def _passing(tests: Sequence[Comparison]) -> Constant:

@@ -18,7 +18,7 @@ from cds_rules.engine.reference import NO, UNKNOWN, YES, Judgement, Truth, judge
 from cds_rules.engine.settling import Rulebook, Settled
 from cds_rules.knowledge.rules import SEVERITY, All, Any, Comparison, Not, Pattern, Rule
 from cds_rules.vocabulary.chart import Chart, Unread
-from cds_rules.vocabulary.facts import DOMAINS, KINDS, Fact, Value
+from cds_rules.vocabulary.facts import DOMAINS, KINDS, Between, Fact, Value
 
 Role = Literal["when", "level", "unless"]
 _FAR = 9.0
@@ -256,6 +256,8 @@ def _distance(test: Comparison, each: Fact, derived: Derived) -> Distance | None
     value = each.fields[test.field]
     if KINDS[each.kind].fields[test.field].type == "number" and test.operator not in ("eq", "in"):
         limit = test.constants[0]
+        if isinstance(value, Between):  # it is missed, so the nearer end is one
+            value = value.least if test.operator in ("lt", "le") else value.most
         assert isinstance(value, float)
         assert isinstance(limit, float)
         return Distance(test.field, value, limit, unit_of(each, test.field, derived))
@@ -331,7 +333,11 @@ def _lack(pattern: Pattern, derived: Derived, chart: Chart) -> Lack:
     domains = tuple(domain for domain in DOMAINS if domain in kind.domains and domain in missing)
     facts = [each for each in derived.facts if each.kind == pattern.kind]
     fields = tuple(
-        dict.fromkeys(test.field for test in pattern.tests if any(each.fields[test.field] is None for each in facts))
+        dict.fromkeys(
+            test.field
+            for test in pattern.tests
+            if any(passes(test, each.fields[test.field]) is UNKNOWN for each in facts)
+        )
     )
     named = [str(constant) for test in pattern.tests if test.field == kind.names for constant in test.constants]
     names = [each for name in (named or [pattern.kind]) for each in _TELLING.get(name, (name,) if named else ())]

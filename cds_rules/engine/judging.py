@@ -24,6 +24,7 @@ from cds_rules.engine.reference import (
     World,
     judge,
     meaning,
+    passes,
     standing,
     unknowns,
 )
@@ -275,6 +276,6 @@ def _open_fields(pattern: Pattern, world: World) -> Said:
     names = [
         test.field
         for test in pattern.tests
-        if any(each.fields[test.field] is None for each in world.facts.get(pattern.kind, ()))
+        if any(passes(test, each.fields[test.field]) is UNKNOWN for each in world.facts.get(pattern.kind, ()))
     ]
     return said("not known: {what}", what=joined(dict.fromkeys(asked(pattern.kind, name) for name in names), "; "))

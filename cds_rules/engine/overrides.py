@@ -17,7 +17,7 @@ from cds_rules.engine.reference import YES, passes
 from cds_rules.knowledge.decisions import Decisions
 from cds_rules.knowledge.rules import SEVERITY, Indicator, Worse
 from cds_rules.vocabulary.chart import Chart
-from cds_rules.vocabulary.facts import KINDS, Fact, Value
+from cds_rules.vocabulary.facts import KINDS, Between, Fact, Value
 
 _SAME = 1e-9
 
@@ -79,9 +79,11 @@ def _measure(worse: Worse, facts: Iterable[Fact]) -> float | None:
 
 
 def _rank(worse: Worse, value: Value) -> float | None:
-    """A number, or the place of a word in its list, which goes from good to bad."""
+    """A number, or the place of a word in its list, which goes from good to bad; None for one that is not known exactly."""
     words = KINDS[worse.about.kind].fields[worse.field].words
-    return float(words.index(value)) if isinstance(value, str) else None if value is None else float(value)
+    if value is None or isinstance(value, Between):
+        return None
+    return float(words.index(value)) if isinstance(value, str) else float(value)
 
 
 def heed(

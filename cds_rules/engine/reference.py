@@ -1,8 +1,8 @@
 """What a condition means: three values, and the facts that settle it.
 
 NO < UNKNOWN < YES; `all` is the minimum, `any` the maximum, `not` turns them round. A pattern is met by one fact that
-passes every test; it is unknown when a fact could pass but for a field that is not known, or when facts of its kind may be
-missing (a gap). This page is the definition: durable-rules must agree with it.
+passes every test; it is unknown when a fact could pass but for a field that is not known, or not exactly enough, or when
+facts of its kind may be missing (a gap). This page is the definition: durable-rules must agree with it.
 Floor: engine.
 """
 
@@ -17,7 +17,7 @@ from typing import Any as Anything
 from typing import Literal
 
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Indicator, Not, Pattern, Rule
-from cds_rules.vocabulary.facts import Fact, Value
+from cds_rules.vocabulary.facts import Between, Fact, Value
 
 
 class Truth(IntEnum):
@@ -50,28 +50,50 @@ _HOLDS: Mapping[str, Callable[[Anything, Anything], bool]] = {
     "gt": operator.gt,
     "ge": operator.ge,
 }
-Check = tuple[str, Callable[[Anything, Anything], bool], Anything]
+_ENDS: Mapping[str, Callable[[Between, Anything], tuple[bool, bool]]] = {
+    "eq": lambda value, constant: (False, not value.least <= constant <= value.most),
+    "in": lambda value, constants: (False, not any(value.least <= each <= value.most for each in constants)),
+    "lt": lambda value, constant: (value.most < constant, value.least >= constant),
+    "le": lambda value, constant: (value.most <= constant, value.least > constant),
+    "gt": lambda value, constant: (value.least > constant, value.most <= constant),
+    "ge": lambda value, constant: (value.least >= constant, value.most < constant),
+}
+"""Whether a number of which the ends are known certainly passes, and whether it certainly does not."""
+Check = tuple[str, Callable[[Anything, Anything], bool], Anything, str]
 
 
 def _check(test: Comparison) -> Check:
-    """A comparison as field, function and operand."""
+    """A comparison as field, function, operand and operator."""
     if test.operator == "in":
-        return test.field, lambda value, constants: value in constants, frozenset(test.constants)
-    return test.field, _HOLDS[test.operator], test.constants[0]
+        return test.field, lambda value, constants: value in constants, frozenset(test.constants), "in"
+    return test.field, _HOLDS[test.operator], test.constants[0], test.operator
 
 
 def passes(test: Comparison, value: Value) -> Truth:
-    """Judge one comparison; a value that is not known is UNKNOWN."""
-    _, holds, operand = _check(test)
-    return UNKNOWN if value is None else YES if holds(value, operand) else NO
+    """Judge one comparison; a value that is not known, or not exactly enough, is UNKNOWN."""
+    _, holds, operand, way = _check(test)
+    if value is None:
+        return UNKNOWN
+    if type(value) is Between:
+        return _by_ends(value, way, operand)
+    return YES if holds(value, operand) else NO
+
+
+def _by_ends(value: Between, way: str, operand: Anything) -> Truth:
+    passes, fails = _ENDS[way](value, operand)
+    return YES if passes else NO if fails else UNKNOWN
 
 
 def _fits(checks: tuple[Check, ...], fields: Mapping[str, Value]) -> Truth:
     worst = YES
-    for name, holds, operand in checks:
+    for name, holds, operand, way in checks:
         value = fields[name]
         if value is None:
             worst = UNKNOWN
+        elif type(value) is Between:
+            worst = min(worst, found := _by_ends(value, way, operand))
+            if found is NO:
+                return NO
         elif not holds(value, operand):
             return NO
     return worst

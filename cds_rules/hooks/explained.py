@@ -18,7 +18,7 @@ from cds_rules.evaluate import Evaluation, Knowledge
 from cds_rules.hooks.prefetch import QUERIES
 from cds_rules.knowledge.rules import All, Any, Not, Pattern
 from cds_rules.vocabulary.chart import Source
-from cds_rules.vocabulary.facts import KINDS
+from cds_rules.vocabulary.facts import KINDS, Between
 
 TRUTHS = ("not met", "unknown", "met")
 _NEAREST, _FACTS = 3, 4
@@ -121,7 +121,7 @@ def _check(check: Check, kind: str) -> dict[str, Json]:
         "field": check.test.field,
         "meaning": KINDS[kind].fields[check.test.field].meaning,
         "wanted": str(check.test),
-        "value": check.value,
+        "value": str(check.value) if isinstance(check.value, Between) else check.value,
         "unit": check.unit,
         "truth": TRUTHS[check.truth],
         **({"distance": _distance(check.distance)} if check.distance else {}),

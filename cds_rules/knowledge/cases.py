@@ -9,7 +9,8 @@
 expect is info, warning, critical, silent or not-judged; hook is patient-view unless named. Facts of which there is exactly
 one (patient, kidney, magnesium, toxicity) start from a quiet adult with good kidneys; `impaired`, `severe` follow the tier
 and `over_limit` the total unless they are named. Elsewhere a flag that is not named is false and the rest is not known;
-write null for a flag that is not known.
+write null for a flag that is not known, and the ends of a number of which no more is known: `total_mg: {ge: 400}`,
+`age_days: {ge: 3, le: 33}`.
 Floor: knowledge.
 """
 
@@ -17,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from cds_rules.knowledge.conditions import Words
 from cds_rules.knowledge.files import Reader, near, read_yaml, shown
 from cds_rules.vocabulary.errors import Mistake
-from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, Value, call, fact
+from cds_rules.vocabulary.facts import HOOKS, KINDS, Between, Fact, Value, between, call, fact
 
 EXPECTATIONS = ("silent", "info", "warning", "critical", "not-judged")
 
@@ -120,6 +122,8 @@ def _fields(reader: Reader, value: object, where: str, kind: str, words: Words) 
             reader.wrong(f"{where}.{name}", f"unknown word {shown(given)}{near(given, choice)}", value, name)
             continue
         plain: Value = str(given) if isinstance(given, str) else given
+        if isinstance(given, Mapping) and declared[name].type == "number":
+            plain = _ends(reader, given, f"{where}.{name}")
         try:
             fact(kind, **{name: plain})
         except (TypeError, ValueError) as error:
@@ -127,6 +131,15 @@ def _fields(reader: Reader, value: object, where: str, kind: str, words: Words) 
             continue
         found[name] = plain
     return found
+
+
+def _ends(reader: Reader, value: Mapping[str, Any], where: str) -> float | Between | None:
+    """A number of which only the ends are known."""
+    reader.mapping(value, where, (), ("ge", "le"))
+    return between(
+        reader.number(value, "ge", where) if "ge" in value else -inf,
+        reader.number(value, "le", where) if "le" in value else inf,
+    )
 
 
 def _world(hook: str, given: Stated, stated: Stated, left_out: Sequence[str]) -> tuple[Fact, ...]:
@@ -162,6 +175,9 @@ def _following(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
             **fields,
             **{name: value for name, value in follows.items() if fields.get(name) == QUIET[kind].get(name)},
         }
-    if kind == "magnesium" and not fields["over_limit"] and fields["total_mg"] is not None:
-        return {**fields, "over_limit": fields["total_mg"] > 350}
+    total = fields.get("total_mg")
+    if kind == "magnesium" and not fields["over_limit"] and total is not None:
+        certain = total.least > 350 or total.most <= 350 if isinstance(total, Between) else True
+        most = total.most if isinstance(total, Between) else total
+        return {**fields, "over_limit": most > 350 if certain else None}
     return fields

@@ -96,6 +96,15 @@ def rule_schema(words: Words) -> Schema:
     }
 
 
+_ENDS: Schema = {
+    "type": "object",
+    "properties": {"ge": {"type": "number"}, "le": {"type": "number"}},
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+"""A number of which only the ends are known."""
+
+
 def cases_schema(words: Words) -> Schema:
     """The schema of rules/<id>.cases.yaml."""
     facts: Schema = {"$ref": "#/$defs/facts"}
@@ -114,7 +123,13 @@ def cases_schema(words: Words) -> Schema:
             one = _mapping(
                 {},
                 {
-                    field: {"anyOf": [_value(declared, words.get((name, field), frozenset())), {"type": "null"}]}
+                    field: {
+                        "anyOf": [
+                            _value(declared, words.get((name, field), frozenset())),
+                            {"type": "null"},
+                            *([_ENDS] if declared.type == "number" else []),
+                        ]
+                    }
                     for field, declared in kind.fields.items()
                 },
             )

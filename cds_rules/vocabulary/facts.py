@@ -1,7 +1,8 @@
 """Facts: the flat, typed statements that rules match, and the register of every kind of fact there is.
 
 A fact has a kind and fields. A field is text out of a fixed list, free text, a number or a truth value; None means
-"not known" and is never met nor not met. Numbers are finite and quantized, so that comparing them plainly is comparing
+"not known" and is never met nor not met. A number of which only the ends are known is `Between` them, and a comparison is
+settled where both ends are on the same side. Numbers are finite and quantized, so that comparing them plainly is comparing
 with the tolerance of clinical specification 0.3 and both matchers read the same number.
 `KINDS` is the contract between `derive` (fills facts), rule files (name facts) and both matchers.
 Floor: vocabulary.
@@ -16,7 +17,25 @@ from typing import Literal
 
 from cds_rules.vocabulary.chart import Source
 
-Value = str | float | bool | None
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A number that is known as the two ends between which it lies, both included and different; `math.inf`: no end.
+
+    >>> str(Between(400.0, math.inf)), str(Between(3.0, 33.5))
+    ('at least 400', '3 to 33.5')
+    """
+
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        if self.most == math.inf:
+            return f"at least {self.least:g}"
+        return f"at most {self.most:g}" if self.least == -math.inf else f"{self.least:g} to {self.most:g}"
+
+
+Value = str | float | bool | Between | None
 FieldType = Literal["number", "flag", "text"]
 _DOMAINS = ("patient", "conditions", "medications", "labs", "vitals", "procedures", "orders")
 
@@ -77,6 +96,18 @@ def quantized(number: float) -> float:
     return round(number, 9 if abs(number) >= 1e-4 else 4) + 0.0
 
 
+def between(least: float, most: float) -> float | Between | None:
+    """A number between two ends: itself where they meet, None where there is no end at all.
+
+    >>> between(3, 3), between(-math.inf, math.inf), between(1, 2)
+    (3.0, None, Between(least=1.0, most=2.0))
+    """
+    low, high = (each if math.isinf(each) else quantized(each) for each in (least, most))
+    if math.isinf(low) and math.isinf(high):
+        return None
+    return low if low == high else Between(low, high)
+
+
 def fact(kind: str, *sources: Source, **fields: Value) -> Fact:
     """Build a fact of a registered kind; fields that are not named are None.
 
@@ -98,7 +129,7 @@ def _fitting(kind: str, name: str, value: Value) -> Value:
     if declared.type == "number":
         if isinstance(value, str | bool):
             raise TypeError(f"{kind}.{name} is a number")
-        return quantized(value)
+        return between(value.least, value.most) if isinstance(value, Between) else quantized(value)
     if declared.type == "flag":
         if not isinstance(value, bool):
             raise TypeError(f"{kind}.{name} is true or false")
@@ -184,10 +215,12 @@ KINDS: Mapping[str, Kind] = {
             "focal_enema": _flag("FOCAL holds a magnesium enema"),
             "obstetric": _flag("obstetric_mg (3.11)"),
             "total_mg": _number(
-                "elemental magnesium a day of all oral products in BOTH; unknown amounts count 0", "mg/d"
+                "elemental magnesium a day of all oral products in BOTH; unknown amounts count 0; of a part of the"
+                " medications a lower bound",
+                "mg/d",
             ),
-            "at_least": _flag("an amount is unknown: total_mg is a lower bound"),
-            "source_count": _number("products of at least 8 mg a day"),
+            "at_least": _flag('an amount or a part of the medications is unknown: total_mg is said as "at least"'),
+            "source_count": _number("products of at least 8 mg a day; of a part of the medications a lower bound"),
             "over_limit": _flag("total_mg above the supplement limit (UL) for age"),
             "source_taken": _flag("a source of any kind is active or stopped within 3 days"),
             "source_drafted": _flag("a draft in focus is a source of any kind"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -10,7 +11,7 @@ from cds_rules.engine import durable
 from cds_rules.engine.reference import NO, UNKNOWN, YES, World, truth
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Pattern
-from cds_rules.vocabulary.facts import HOOKS, Fact, call, fact
+from cds_rules.vocabulary.facts import HOOKS, Between, Fact, between, call, fact
 from tests.engine.worlds import Worlds
 
 needs_durable = pytest.mark.skipif(not durable.AVAILABLE, reason="durable-rules does not import on this Python")
@@ -57,6 +58,21 @@ def test_two_matchers_agree_on_random_conditions(seed: int) -> None:
         found = matcher.truths(world)
         for name, condition in conditions.items():
             assert found[name] is truth(condition, world), (str(condition), world.facts, world.gaps)
+
+
+@needs_durable
+@pytest.mark.parametrize(
+    ("least", "most", "expected"),
+    [(400, math.inf, YES), (351, 360, YES), (300, math.inf, UNKNOWN), (300, 350, NO), (-math.inf, 351, UNKNOWN)],
+)
+def test_a_number_known_as_its_ends_settles_what_both_ends_settle(least: float, most: float, expected: object) -> None:
+    more = Pattern("magnesium", (Comparison("total_mg", "gt", (350.0,)),))
+    less = Pattern("magnesium", (Comparison("total_mg", "le", (350.0,)),))
+    world = World([fact("magnesium", total_mg=between(least, most))])
+    matcher = durable.Matcher("ends", {"more": more, "less": less, "not more": Not(more)}, call("patient-view"))
+    assert truth(more, world) is expected
+    turned = {YES: NO, NO: YES, UNKNOWN: UNKNOWN}[expected]  # type: ignore[index]
+    assert matcher.truths(world) == {"more": expected, "less": turned, "not more": turned}
 
 
 @needs_durable
@@ -107,7 +123,10 @@ def _pattern(draw: random.Random) -> Pattern:
         if draw.random() < 0.4:
             continue
         if words is None:
-            tests.append(Comparison(name, draw.choice(("lt", "le", "gt", "ge")), (float(draw.choice((1, 2, 3))),)))
+            first = Comparison(name, draw.choice(("lt", "le", "gt", "ge", "eq")), (float(draw.choice((1, 2, 3))),))
+            tests.append(first)
+            if first.operator in ("gt", "ge") and draw.random() < 0.4:  # both ends of a span
+                tests.append(Comparison(name, draw.choice(("lt", "le")), (first.constants[0] + draw.choice((1, 2)),)))
         elif words is True:
             tests.append(Comparison(name, "eq", (draw.random() < 0.5,)))
         else:
@@ -116,16 +135,18 @@ def _pattern(draw: random.Random) -> Pattern:
     return Pattern(kind, tuple(tests))
 
 
+def _number(draw: random.Random, unknown: float) -> float | Between | None:
+    if draw.random() >= unknown:
+        return draw.choice((0.5, 1, 1.5, 2, 2.5, 3, 4))
+    return between(*sorted(draw.choice((-math.inf, 0.5, 1, 1.5, 2, 2.5, 3, 4, math.inf)) for _ in range(2)))
+
+
 def _fact(draw: random.Random, unknown: float) -> Fact:
     kind = draw.choice(list(_SHAPE))
     fields = {}
     for name, words in _SHAPE[kind].items():
         value = (
-            draw.choice((0.5, 1, 1.5, 2, 2.5, 3, 4))
-            if words is None
-            else draw.random() < 0.5
-            if words is True
-            else draw.choice(words)
+            _number(draw, unknown) if words is None else draw.random() < 0.5 if words is True else draw.choice(words)
         )
         fields[name] = None if draw.random() < unknown else value
     return fact(kind, **fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from dataclasses import replace
 
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, truth, unknowns
-from cds_rules.knowledge.rules import ALWAYS, All, Any, Comparison, Condition, Not, Pattern
-from cds_rules.vocabulary.facts import fact
+from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, passes, truth, unknowns
+from cds_rules.knowledge.rules import ALWAYS, All, Any, Comparison, Condition, Not, Operator, Pattern
+from cds_rules.vocabulary.facts import Between, between, fact
 
 HIGH = Pattern("lab", (Comparison("code", "eq", ("magnesium",)), Comparison("value", "gt", (3.0,))))
 G5 = Pattern("kidney", (Comparison("tier", "eq", ("G5",)),))
@@ -48,6 +49,26 @@ def test_unknowns_name_the_patterns_to_blame() -> None:
     assert unknowns(judge(All((HIGH, G5)), World([fact("kidney", tier="G5")], ["lab"]))) == (HIGH,)
 
 
+ENDS = st.floats(0, 6).map(lambda number: round(number, 2))
+
+
+@given(
+    st.sampled_from(["eq", "in", "lt", "le", "gt", "ge"]),
+    st.tuples(ENDS, ENDS).map(sorted),
+    st.floats(0, 1),
+    st.sampled_from([0.0, 1.5, 3.0, 6.0]),
+)
+def test_what_the_ends_settle_holds_for_every_number_between_them(
+    operator: Operator, ends: list[float], part: float, constant: float
+) -> None:
+    test = Comparison("value", operator, (constant,))
+    told = passes(test, between(*ends))
+    inside = [passes(test, ends[0] + (ends[1] - ends[0]) * share) for share in (0.0, part, 1.0)]
+    assert told is UNKNOWN or set(inside) == {told}
+    if told is UNKNOWN and operator not in ("eq", "in"):
+        assert {inside[0], inside[-1]} == {YES, NO}
+
+
 conditions = st.recursive(
     st.sampled_from([HIGH, G5, Pattern("order", ())]),
     lambda inner: st.one_of(
@@ -57,7 +78,10 @@ conditions = st.recursive(
 )
 facts = st.lists(
     st.one_of(
-        st.builds(lambda value: fact("lab", code="magnesium", value=value), st.sampled_from([None, 2.0, 3.0, 4.0])),
+        st.builds(
+            lambda value: fact("lab", code="magnesium", value=value),
+            st.sampled_from([None, 2.0, 3.0, 4.0, Between(2.0, 4.0), Between(3.5, math.inf), Between(-math.inf, 3.0)]),
+        ),
         st.builds(lambda tier: fact("kidney", tier=tier), st.sampled_from([None, "G4", "G5"])),
         st.just(fact("order", test="ck")),
     ),

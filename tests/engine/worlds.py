@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.rules import Rule, patterns
-from cds_rules.vocabulary.facts import KINDS, Fact, Value, call, fact
+from cds_rules.vocabulary.facts import KINDS, Between, Fact, Value, between, call, fact
 
 NAMES = ("class", "code", "key", "test", "state", "statin", "reason")
 
@@ -54,8 +55,14 @@ class Worlds:
                 case "flag":
                     fields[name] = self._random.random() < 0.5
                 case "number":
-                    fields[name] = self._random.choice(self._values.get((kind, name)) or [0.0, 1.0])  # type: ignore[assignment]
+                    fields[name] = self._number(self._values.get((kind, name)) or [0.0, 1.0], unknown)  # type: ignore[arg-type]
                 case "text":
                     named = [value for value in self._values.get((kind, name), []) if isinstance(value, str)]
                     fields[name] = self._random.choice([*named, *named, *(field.words or ("something-else",))])
         return fact(kind, **fields)
+
+    def _number(self, values: list[float], unknown: float) -> float | Between | None:
+        """One of the values; where not all is known, at times only two ends of it."""
+        if self._random.random() >= unknown:
+            return self._random.choice(values)
+        return between(*sorted(self._random.choice([*values, -math.inf, math.inf]) for _ in range(2)))
