@@ -1,37 +1,273 @@
-"""Alerts as the review pages list them, a page at a time.
+"""Alerts as the review pages go through them: a page at a time by keyset, counts of days, one alert with its decision.
 
-Flows in: whose alerts may be seen. Flows out: rows. Floor: edge (store).
+A page begins where the one before ended (`Place`), so the thousandth costs what the first does; counts are read from
+`tally`, which triggers keep. Every question names the houses whose alerts may be seen.
+Flows in: what is wanted, whose alerts may be seen. Flows out: rows. Floor: edge (store).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import heapq
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from cds_rules.store.database import Database
-from cds_rules.store.tables import alert
+from cds_rules.store.recall import Recalled, recalled
+from cds_rules.store.tables import adjudication, alert, ledger, reading, review_item, tally
 
 PAGE = 50
 """Alerts on a page."""
+NEIGHBOURS = 100
+"""Other alerts of a patient that are looked at around one."""
+
+
+Houses = Collection[str] | None
+"""Whose alerts may be seen; None: everybody's."""
+Review = Literal["none", "wanted", "read", "settled"]
+"""Of an alert: in no review set; waiting for readers; read by somebody; settled by adjudication or two readers."""
+REVIEWS: tuple[Review, ...] = ("none", "wanted", "read", "settled")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which alerts; "" and None for any. since, until: days in UTC, both included."""
+
+    rule: str = ""
+    level: str = ""
+    state: str = ""
+    review: str = ""
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the list: beyond this alert. newer: towards the newest."""
+
+    at: datetime
+    id: int
+    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One alert in a list."""
+    """One alert in a list. patient: its hash; state, reason: what was last answered to it."""
 
+    id: int
+    sequence: int
     card: str
     at: datetime
+    tenant: str
+    patient: str | None
+    hook: str
     rule: str
+    version: str
     level: str
+    state: str
+    state_at: datetime | None
+    reason: str | None
+    review: Review = "none"
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the list."""
+        return Place(self.at, self.id)
 
 
-def browse(database: Database, houses: Collection[str] | None) -> tuple[Listed, ...]:
-    """The newest alerts. houses: of which they are; None: of all."""
-    wanted = select(alert.c.card, alert.c.at, alert.c.rule, alert.c.level).order_by(alert.c.at.desc()).limit(PAGE)
-    if houses is not None:
-        wanted = wanted.where(alert.c.tenant.in_(houses))
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some alerts, newest first. newer, older: whether there are more on either side."""
+
+    alerts: tuple[Listed, ...]
+    newer: bool
+    older: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Alerts of some days. by_day: day -> rule -> how many; the others: value -> how many."""
+
+    since: date
+    until: date
+    total: int
+    levels: Mapping[str, int]
+    states: Mapping[str, int]
+    rules: Mapping[str, int]
+    by_day: Mapping[date, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One alert with the decision it belongs to. company: the other alerts of the decision; others: of the patient."""
+
+    alert: Listed
+    decision: Recalled
+    evidence: Mapping[str, Sequence[str]]
+    company: tuple[Listed, ...]
+    others: tuple[Listed, ...]
+
+
+_COLUMNS = tuple(alert.c[name] for name in Listed.__dataclass_fields__ if name != "review")
+
+
+def browse(database: Database, houses: Houses, wanted: Wanted, place: Place | None = None) -> Page:
+    """A page of alerts. place: None for the newest."""
+    newer = place is not None and place.newer
     with database.reading() as connection:
-        return tuple(Listed(*row) for row in connection.execute(wanted))
+        several: list[Iterable[Listed]] = []
+        for house in (None,) if houses is None else sorted(houses):
+            rows = connection.execute(_page(house, wanted, place))
+            several.append([Listed(*row) for row in rows])
+        key = lambda each: (each.at, each.id)  # noqa: E731
+        found = list(heapq.merge(*several, key=key, reverse=not newer))[: PAGE + 1]
+        more, found = len(found) > PAGE, found[:PAGE]
+        states = reviews(connection, [each.card for each in found])
+    alerts = [_with_review(each, states) for each in (reversed(found) if newer else found)]
+    return Page(tuple(alerts), more if newer else place is not None, True if newer else more)
+
+
+def _page(house: str | None, wanted: Wanted, place: Place | None) -> Select[Any]:
+    """A house at a time: several of them in one question would be sorted before the first is given."""
+    asked = select(*_COLUMNS).where(*_conditions(wanted))
+    if house is not None:
+        asked = asked.where(alert.c.tenant == house)
+    newer = place is not None and place.newer
+    if place is not None:
+        beyond = alert.c.at > place.at if newer else alert.c.at < place.at
+        beside = alert.c.id > place.id if newer else alert.c.id < place.id
+        limit = alert.c.at >= place.at if newer else alert.c.at <= place.at
+        asked = asked.where(limit, or_(beyond, and_(alert.c.at == place.at, beside)))
+    order = (alert.c.at, alert.c.id) if newer else (alert.c.at.desc(), alert.c.id.desc())
+    return asked.order_by(*order).limit(PAGE + 1)
+
+
+def _conditions(wanted: Wanted) -> Iterable[ColumnElement[bool]]:
+    for name in ("rule", "level", "state"):
+        if value := getattr(wanted, name):
+            yield alert.c[name] == value
+    if wanted.since:
+        yield alert.c.at >= _midnight(wanted.since)
+    if wanted.until:
+        yield alert.c.at < _midnight(wanted.until + timedelta(days=1))
+    if wanted.review:
+        there = exists().where(review_item.c.card == alert.c.card)
+        read = exists().where(review_item.c.card == alert.c.card, reading.c.item_id == review_item.c.id)
+        settled = or_(
+            exists().where(review_item.c.card == alert.c.card, adjudication.c.item_id == review_item.c.id),
+            exists().where(
+                review_item.c.card == alert.c.card, reading.c.item_id == review_item.c.id, reading.c.place == 2
+            ),
+        )
+        yield {"none": ~there, "wanted": and_(there, ~read), "read": and_(read, ~settled), "settled": settled}[
+            wanted.review
+        ]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def reviews(connection: Connection, cards: Sequence[str]) -> Mapping[str, Review]:
+    """How far some alerts have been reviewed; those in no review set are left out."""
+    asked = (
+        select(review_item.c.card, func.count(adjudication.c.item_id), func.max(reading.c.place))
+        .select_from(review_item.outerjoin(reading).outerjoin(adjudication))
+        .where(review_item.c.card.in_(cards))
+        .group_by(review_item.c.card)
+    )
+    return {
+        card: "settled" if judged or place == 2 else "read" if place else "wanted"
+        for card, judged, place in connection.execute(asked)
+    }
+
+
+def _with_review(each: Listed, states: Mapping[str, Review]) -> Listed:
+    return Listed(*(getattr(each, column.name) for column in _COLUMNS), states.get(each.card, "none"))
+
+
+def counted(database: Database, houses: Houses, wanted: Wanted, days: int) -> Counted | None:
+    """Counts of the days that are wanted, or of the last days in which there was an alert; None when there is none.
+
+    Args:
+        days: how many days are counted where the beginning is not said.
+    """
+    own = [] if houses is None else [tally.c.tenant.in_(sorted(houses))]
+    with database.reading() as connection:
+        until = wanted.until or _day(
+            connection.scalar(select(tally.c.day).where(*own).order_by(tally.c.day.desc()).limit(1))
+        )
+        if until is None:
+            return None
+        since = wanted.since or until - timedelta(days=days - 1)
+        rows = connection.execute(
+            select(tally.c.day, tally.c.rule, tally.c.level, tally.c.state, func.sum(tally.c.shown))
+            .where(
+                *own,
+                tally.c.day >= since.isoformat(),
+                tally.c.day <= until.isoformat(),
+                *(tally.c[name] == value for name in ("rule", "level", "state") if (value := getattr(wanted, name))),
+            )
+            .group_by(tally.c.day, tally.c.rule, tally.c.level, tally.c.state)
+        ).all()
+    by_day: dict[date, dict[str, int]] = {}
+    sums: tuple[dict[str, int], ...] = ({}, {}, {})
+    for day, rule, level, state, count in rows:
+        own_day = by_day.setdefault(date.fromisoformat(day), {})
+        own_day[rule] = own_day.get(rule, 0) + count
+        for value, into in zip((rule, level, state), sums, strict=True):
+            into[value] = into.get(value, 0) + count
+    rules, levels, states = sums
+    return Counted(since, until, sum(rules.values()), levels, states, rules, by_day)
+
+
+def _day(said: str | None) -> date | None:
+    return date.fromisoformat(said) if said else None
+
+
+def rules_shown(database: Database, houses: Houses) -> tuple[str, ...]:
+    """The rules that have an alert."""
+    own = [] if houses is None else [tally.c.tenant.in_(sorted(houses))]
+    with database.reading() as connection:
+        return tuple(connection.scalars(select(tally.c.rule).where(*own).distinct().order_by(tally.c.rule)))
+
+
+def find(database: Database, houses: Houses, card: str) -> Found | None:
+    """An alert by the uuid of its card; None where there is none that may be seen."""
+    own = [] if houses is None else [alert.c.tenant.in_(sorted(houses))]
+    with database.reading() as connection:
+        row = connection.execute(
+            select(*_COLUMNS).where(alert.c.card == card, *own).order_by(alert.c.id.desc()).limit(1)
+        ).first()
+        if row is None:
+            return None
+        one = Listed(*row)
+        decision = connection.execute(select(ledger).where(ledger.c.sequence == one.sequence)).mappings().one()
+        if decision["record"] is None:
+            return None
+        mates = [
+            Listed(*each)
+            for each in connection.execute(
+                select(*_COLUMNS).where(alert.c.sequence == one.sequence).order_by(alert.c.position)
+            )
+        ]
+        others: Sequence[Any] = ()
+        if one.patient:
+            others = connection.execute(
+                select(*_COLUMNS)
+                .where(alert.c.patient == one.patient, alert.c.tenant == one.tenant, alert.c.sequence != one.sequence)
+                .order_by(alert.c.at.desc())
+                .limit(NEIGHBOURS)
+            ).all()
+        states = reviews(connection, [one.card])
+        told, evidence = recalled(connection, decision)
+    return Found(
+        _with_review(one, states),
+        told,
+        evidence,
+        tuple(each for each in mates if each.id != one.id),
+        tuple(Listed(*each) for each in others),
+    )

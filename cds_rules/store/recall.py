@@ -7,7 +7,7 @@ Floor: edge (store).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -108,6 +108,12 @@ def houses(database: Database) -> tuple[str, ...]:
                 select(ledger.c.tenant).where(ledger.c.kind == "decision").distinct().order_by(ledger.c.tenant)
             )
         )
+
+
+def recalled(connection: Connection, row: RowMapping) -> tuple[Recalled, Mapping[str, Sequence[str]]]:
+    """One decision of the ledger that still has its record, and what each finding rested on (references or their hashes)."""
+    evidence = {rule: tuple(found) for rule, found in json.loads(row["record"])["evidence"].items()}
+    return _recalled(row, _cards(connection, [row["sequence"]]).get(row["sequence"], {})), evidence
 
 
 def _cards(connection: Connection, rows: Iterable[int]) -> Mapping[int, Mapping[str, Shown]]:

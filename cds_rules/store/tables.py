@@ -134,8 +134,36 @@ alert = Table(
     Index(None, "at"),
     Index(None, "rule", "at"),
     Index(None, "level", "at"),
+    Index(None, "tenant", "at"),
+    Index(None, "state", "at"),
     Index(None, "tenant", "state", "at"),
     Index(None, "patient", "state", "state_at"),
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    # how many alerts there are of a day (UTC) and kind: triggers of the database keep it, whatever adds, answers or removes
+    # alerts, so that a page that counts need not read them all
+    Column("day", String(10), primary_key=True),
+    Column("tenant", String(128), primary_key=True),
+    Column("rule", String(128), primary_key=True),
+    Column("level", String(16), primary_key=True),
+    Column("state", String(16), primary_key=True),
+    Column("shown", Integer, nullable=False),
+)
+
+rule_text = Table(
+    "rule_text",
+    metadata,
+    # a rule as it was when this store first met it: what a version said can be read after it was replaced
+    Column("rule", String(128), primary_key=True),
+    Column("version", String(32), primary_key=True),
+    # of the text; one version should have one
+    Column("digest", HASH, primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("text", Text, nullable=False),
 )
 
 feedback = Table(
@@ -245,8 +273,11 @@ review_item = Table(
     Column("weight", Float, nullable=False),
     # what was judged and the card that was shown, packed and sealed; none once it was deleted
     Column("content", LargeBinary),
+    # uuid of the card of the alert it was made from; none for what was replayed
+    Column("card", String(36)),
     UniqueConstraint("set_id", "position"),
     Index(None, "set_id", "rule"),
+    Index(None, "card"),
 )
 
 reading = Table(
