@@ -62,7 +62,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "cryptography": ("store/keys.py",),
     "typer": ("cli.py", "commands/", "replay/"),
     "rich": ("cli.py", "commands/", "replay/"),
-    "matplotlib": ("replay/plot.py",),
+    "matplotlib": ("replay/plot.py", "review/charts.py"),
 }
 """Outside package -> the modules (or folders) through which it enters. One line each in docs/dependencies.md."""
 

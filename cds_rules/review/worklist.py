@@ -1,22 +1,180 @@
-"""The worklist: alerts of the decision store, newest first.
+"""The worklist: alerts of the decision store, newest first, with filters, counts and a chart of alerts per day and rule.
 
-Flows in: a request. Flows out: a page. Floor: edge (review).
+Everything about a view stands in its address, so a view can be kept and sent; the chart is a picture of its own beside a
+table that says the same. Flows in: a request. Flows out: a page. Floor: edge (review).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cds_rules.review.shell import database, shown, visitor
-from cds_rules.store.browse import browse
+from cds_rules.cards.cards import title
+from cds_rules.knowledge.rules import INDICATORS
+from cds_rules.review.charts import OTHERS, Days, chart, days_of
+from cds_rules.review.shell import absent, database, house, language, shown, visitor
+from cds_rules.store.browse import REVIEWS, Listed, Place, Wanted, browse, counted, rules_shown
+from cds_rules.vocabulary.wording import Said, said
+
+LEVELS = INDICATORS[::-1]
+DAYS = 30
+"""Days that are counted and drawn where no beginning is named."""
+STATES: Mapping[str, Said] = {
+    "open": said("not answered"),
+    "accepted": said("accepted"),
+    "overridden": said("overridden"),
+}
+REVIEW_WORDS: Mapping[str, Said] = {
+    "none": said("in no review set"),
+    "wanted": said("waiting for readers"),
+    "read": said("read once"),
+    "settled": said("reviewed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a list of alerts, whatever they come from. path: below the root of the pages; note: beside the state."""
+
+    path: str
+    at: datetime
+    level: str
+    title: str
+    rule: str
+    hook: str
+    patient: str
+    state: Said
+    review: Said
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What an address asks for. place: beyond which alert the page begins."""
+
+    wanted: Wanted
+    place: Place | None = None
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether a filter is set."""
+        return self.wanted != Wanted()
+
+    def query(self, place: Place | None = None) -> str:
+        """The query of the address that asks for this, from another place."""
+        said_ = {name: getattr(self.wanted, name) for name in ("rule", "level", "state", "review")}
+        said_ |= {name: day.isoformat() for name in ("since", "until") if (day := getattr(self.wanted, name))}
+        if place:
+            said_["newer" if place.newer else "older"] = f"{place.at.isoformat()}~{place.id}"
+        return urlencode({name: value for name, value in said_.items() if value})
+
+
+def view_of(request: Request) -> View:
+    """What the address asks for; words that mean nothing are as good as none."""
+    asked = request.query_params
+    wanted = Wanted(
+        rule=asked.get("rule", "")[:128],
+        level=_one_of(asked.get("level"), INDICATORS),
+        state=_one_of(asked.get("state"), STATES),
+        review=_one_of(asked.get("review"), REVIEWS),
+        since=_day(asked.get("since")),
+        until=_day(asked.get("until")),
+    )
+    return View(wanted, _place(asked.get("newer"), True) or _place(asked.get("older"), False))
+
+
+def _one_of(said_: str | None, known: object) -> str:
+    return said_ if said_ and said_ in known else ""  # type: ignore[operator]
+
+
+def _day(said_: str | None) -> date | None:
+    try:
+        return date.fromisoformat(said_ or "")
+    except ValueError:
+        return None
+
+
+def _place(said_: str | None, newer: bool) -> Place | None:
+    at, _, number = (said_ or "").rpartition("~")
+    try:
+        moment = datetime.fromisoformat(at)
+        return Place(moment, int(number), newer) if moment.tzinfo and len(number) < 19 else None
+    except ValueError:
+        return None
 
 
 def worklist(request: Request) -> Response:
     """GET /review/: alerts."""
-    alerts = browse(database(request), visitor(request).houses)
-    return shown(request, "worklist.html", "/", alerts=alerts)
+    view, who, store = view_of(request), visitor(request), database(request)
+    page = browse(store, who.houses, view.wanted, view.place)
+    told = counted(store, who.houses, view.wanted, DAYS)
+    days = days_of(told) if told and told.total else None
+    titles = rule_titles(request)
+    first, last = (page.alerts[0], page.alerts[-1]) if page.alerts else (None, None)
+    return shown(
+        request,
+        "worklist.html",
+        "/",
+        view=view,
+        lines=[line_of(each, titles) for each in page.alerts],
+        newer=view.query(Place(first.at, first.id, True)) if first and page.newer else "",
+        older=view.query(last.place) if last and page.older else "",
+        told=told,
+        days=days,
+        titles=titles | {OTHERS: said("all other rules")},
+        levels=LEVELS,
+        states=STATES,
+        review_words=REVIEW_WORDS,
+        rules=sorted(rules_shown(store, who.houses), key=lambda rule: str(titles.get(rule, rule))),
+    )
 
 
-ROUTES: tuple[Route, ...] = (Route("/", worklist, methods=["GET"]),)
+def rule_titles(request: Request) -> dict[str, str]:
+    """Rule -> its title in the language of the pages."""
+    knowledge, spoken = house(request).knowledge, language(request)
+    return {rule: title(knowledge.pack_of[rule], one, spoken) for rule, one in knowledge.rules.items()}
+
+
+def line_of(alert: Listed, titles: Mapping[str, str]) -> Line:
+    """A row of the ledger as a line of a list."""
+    return Line(
+        path=f"/alerts/{alert.card}",
+        at=alert.at,
+        level=alert.level,
+        title=titles.get(alert.rule, alert.rule),
+        rule=alert.rule,
+        hook=alert.hook,
+        patient=patient_of(alert),
+        state=STATES.get(alert.state, said("{state}", state=alert.state)),
+        review=REVIEW_WORDS[alert.review],
+        note=alert.reason or "",
+    )
+
+
+def patient_of(alert: Listed) -> str:
+    """What stands for a patient on the pages: a few letters of the hash that the store keeps."""
+    return alert.patient[:6] if alert.patient else "–"
+
+
+def picture(request: Request) -> Response:
+    """GET /review/chart-{scheme}.svg: alerts per day and rule of a view."""
+    scheme = request.path_params["scheme"]
+    told = counted(database(request), visitor(request).houses, view_of(request).wanted, DAYS)
+    if scheme not in ("light", "dark") or told is None or not told.total:
+        raise absent()
+    days: Days = days_of(told)
+    speak = language(request).say
+    titles = rule_titles(request) | {OTHERS: speak(said("all other rules"))}
+    return Response(chart(days, titles, scheme), media_type="image/svg+xml")
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("/", worklist, methods=["GET"]),
+    Route("/chart-{scheme}.svg", picture, methods=["GET"]),
+)
