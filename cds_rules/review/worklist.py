@@ -31,7 +31,7 @@ STATES: Mapping[str, Said] = {
     "overridden": said("overridden"),
 }
 REVIEW_WORDS: Mapping[str, Said] = {
-    "none": said("in no review set"),
+    "none": said("not selected"),
     "wanted": said("waiting for readers"),
     "read": said("read once"),
     "settled": said("reviewed"),

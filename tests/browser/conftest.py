@@ -11,7 +11,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from cds_rules.service import settings as sections
 from cds_rules.service.app import create_app
 from cds_rules.service.settings import Settings
 from cds_rules.store.decisions import Caller
-from tests.store.scenes import KEY, SAMPLES, decided, sample, store, write
+from tests.store.scenes import KEY, NOBODY, SAMPLES, decided, override, sample, store, write
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -60,10 +61,18 @@ def listening(app: Any) -> Iterator[int]:
 
 
 def fill(knowledge: Knowledge, url: str, keep: str = "full") -> None:
-    """Every sample as a decision, and one of another tenant."""
+    """Every sample as a decision, over some weeks, some of them answered; and one of another tenant."""
     kept = store(url, keep=keep)
-    decisions = [decided(knowledge, sample(path.parent.name)) for path in sorted(SAMPLES.glob("*/request.json"))]
+    names = [path.parent.name for path in sorted(SAMPLES.glob("*/request.json"))]
+    decisions = [decided(knowledge, sample(name)) for name in names]
+    decisions = [
+        replace(each, at=each.at - timedelta(hours=17 * (number % 41))) for number, each in enumerate(decisions)
+    ]
     write(kept, *decisions, decided(knowledge, sample("mg-oral-severe-ckd"), caller=OTHERS))
+    cards = [(each, card) for each in decisions for card in each.cards]
+    answers = [override(card["uuid"], each.at + timedelta(minutes=5)) for each, card in cards[::4]]
+    answers += [replace(override(card["uuid"], each.at), outcome="accepted", reason="") for each, card in cards[1::6]]
+    kept.feedback(answers, service="magnesium-cramps-patient-view", caller=NOBODY)
     kept.close()
 
 
