@@ -14,6 +14,9 @@ from tests.laws.laws import LAWS, Trial
 from tests.laws.patients import Patients
 from tests.laws.questions import QUESTIONS
 
+TOLD_EVERY = 500
+"""Patients between two lines of progress where no bar can be drawn."""
+
 
 def main() -> int:
     """Run, tell the first broken seeds of each law; 1 when a law is broken."""
@@ -27,6 +30,8 @@ def main() -> int:
     seeds = range(chosen.first, chosen.first + chosen.patients)
     for seed in track(seeds, "patients", console=console, disable=not console.is_terminal):
         trial = Trial.of(knowledge, patients, seed)
+        if not console.is_terminal and (done := seed - chosen.first) % TOLD_EVERY == 0:
+            console.print(f"{done} of {len(seeds)} patients, {broken.total()} laws broken")
         cards.update(finding.rule.id for finding in trial.answer.findings)
         for law in (*LAWS, *QUESTIONS):
             if (told := law(trial)) is not None:
