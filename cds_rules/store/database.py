@@ -12,21 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cds_rules.store.errors import StoreError, StoreUnavailable
-from cds_rules.store.tables import chain, metadata
+from cds_rules.store.migrations import VERSION_TABLE, heads
+from cds_rules.store.tables import chain
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x6364_7372
 """Number of the PostgreSQL advisory lock under which one process migrates while others wait."""
 PATIENCE_SECONDS = 5
@@ -95,7 +90,11 @@ class Database:
 
     def insert(self, table: Any) -> Any:
         """An INSERT that knows ON CONFLICT."""
-        return (sqlite if self.sqlite else postgresql).insert(table)
+        if self.sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # and all its drivers: none of them for SQLite
+
+        return postgresql.insert(table)
 
     def migrate(self) -> None:
         """Bring the schema to this version; of several processes that start at once one works and the others wait.
@@ -111,26 +110,24 @@ class Database:
                 file.touch(0o600)  # its log and shared memory take their rights from it
             except OSError as error:
                 raise StoreError(f"store url: its file cannot be made ({error.strerror})") from None
-        script = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS / "versions")])
         with self.writing() as connection:
             if not self.sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-            if MigrationContext.configure(connection).get_current_heads() == tuple(script.get_heads()):
-                return
-            with EnvironmentContext(
-                Config(), script, fn=lambda revision, _: script._upgrade_revs("head", revision)
-            ) as environment:
-                environment.configure(connection=connection, target_metadata=metadata)
-                try:
-                    environment.run_migrations()
-                except CommandError:
-                    raise StoreError(
-                        "store: the database was made by a newer version of cds-rules; install that version, or use another database"
-                    ) from None
+            if _revisions(connection) != heads():
+                from cds_rules.store.upgrade import upgrade  # Alembic: a start that finds all in order needs none of it
+
+                upgrade(connection)
 
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def _revisions(connection: Connection) -> frozenset[str]:
+    """What the schema of a database is, as its migrations wrote it down; empty for one without a schema."""
+    if not connection.dialect.has_table(connection, VERSION_TABLE):
+        return frozenset()
+    return frozenset(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))
 
 
 def _engine(url: URL) -> Engine:

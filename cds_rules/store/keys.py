@@ -16,9 +16,6 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from cds_rules.store.errors import StoreError
 
 LOGGER = logging.getLogger("cds_rules.store")
@@ -51,6 +48,10 @@ class Keys:
 
     def seal(self, plain: bytes) -> bytes:
         """Pack and encrypt (AES-256-GCM)."""
+        from cryptography.hazmat.primitives.ciphers.aead import (
+            AESGCM,
+        )  # when something is sealed: no start waits for it
+
         identity = bytes.fromhex(self.current)
         nonce = secrets.token_bytes(_NONCE)
         box = AESGCM(_derived(self._by_id[identity], "seal"))
@@ -62,6 +63,9 @@ class Keys:
         Raises:
             StoreError: it was changed, or sealed by a key that is not among ours.
         """
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         identity, nonce, rest = sealed[:_ID], sealed[_ID : _ID + _NONCE], sealed[_ID + _NONCE :]
         try:
             plain = AESGCM(_derived(self._by_id[identity], "seal")).decrypt(nonce, rest, identity)

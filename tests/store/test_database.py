@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text
 
 from cds_rules.store.database import Database, read_url
 from cds_rules.store.errors import StoreError, StoreUnavailable
+from cds_rules.store.migrations import FOLDER, VERSIONS, heads
 from cds_rules.store.tables import metadata, token
 from tests.store.postgres import Cluster
 
@@ -20,6 +22,12 @@ from tests.store.postgres import Cluster
 def test_the_migrated_schema_is_that_of_the_tables(database: Database) -> None:
     with database.writing() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_newest_revision_is_that_of_alembic() -> None:
+    script = ScriptDirectory(str(FOLDER), version_locations=[str(VERSIONS)])
+    assert heads() == frozenset(script.get_heads())
+    assert len(heads()) == 1, "two branches: rebase the later migration on the earlier one"
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
