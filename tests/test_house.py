@@ -55,7 +55,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("service/metrics.py",),
     "opentelemetry": ("service/traces.py",),
     "starlette": ("service/", "review/"),
-    "httpcore2": ("service/outbound.py",),
+    "httpcore2": ("service/outbound.py", "service/guard.py"),
     "uvicorn": ("service/", "cli.py"),
     "sqlalchemy": ("store/",),
     "alembic": ("store/",),

@@ -17,9 +17,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -61,8 +61,9 @@ from cds_rules.service.settings import Settings
 from cds_rules.service.tokens import Caller, Doorkeeper, Refused
 from cds_rules.service.traces import Traces, traces
 from cds_rules.store.errors import StoreError
-from cds_rules.store.report import read_instant
-from cds_rules.store.store import Store
+
+if TYPE_CHECKING:  # SQLAlchemy comes with it
+    from cds_rules.store.store import Store
 
 Clock = Callable[[], datetime]
 BASE = "/cds-services"
@@ -154,11 +155,11 @@ class Desk:
         self.admission = Admission(settings.limits)
         self.outbound = Outbound(plain_http=not settings.production)
         self.fetcher = Fetcher(self.outbound, settings.fetch, Outcomes(self.metrics.fetches))
-        self.store = Store(settings, self.metrics.queue.set, self.metrics.dropped.inc)
-        self.records = Records(self.store, self.metrics.unheeded.inc)
-        remembered = partial(asyncio.to_thread, self.store.first_seen)
+        self.records = Records(lambda: self.store, self.metrics.unheeded.inc)
+        if settings.store.database_url:
+            _ = self.store  # what is wrong with an address is told at once
         self.doorkeeper = Doorkeeper(
-            settings, profiles_of(settings), key_sets(settings, self.outbound, self.metrics), remembered
+            settings, profiles_of(settings), key_sets(settings, self.outbound, self.metrics), self._first_seen
         )
         self._samples = read_samples() if settings.serves_samples else {}
         self.canaries = Canaries(knowledge, settings, self.metrics)
@@ -174,13 +175,23 @@ class Desk:
         self._metrics_networks = [ip_network(each) for each in settings.telemetry.metrics_networks]
         self.warnings = tuple(_warnings(settings))
 
+    @cached_property
+    def store(self) -> Store:
+        """What is kept; made when it is opened, with the packages that stand behind it."""
+        from cds_rules.store.store import Store
+
+        return Store(self.settings, self.metrics.queue.set, self.metrics.dropped.inc)
+
+    async def _first_seen(self, issuer: str, jti: str, expires: datetime) -> bool:
+        return await asyncio.to_thread(self.store.first_seen, issuer, jti, expires)
+
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """What runs beside the answers, from start to stop."""
         for warning in self.warnings:
             log(logging.WARNING, warning)
-        beside = [asyncio.create_task(each) for each in (self.canaries.watch(), _prepare(self.knowledge))]
         await self.records.open()
+        beside = [asyncio.create_task(each) for each in (self.canaries.watch(), _prepare(self.knowledge))]
         # all that start-up built is taken out of the collector's rounds: they would show in the slowest answers
         gc.collect()
         gc.freeze()
@@ -306,6 +317,8 @@ class Desk:
 
     async def reception(self, request: Request) -> Response:
         """GET /reports/feedback: how cards were received, rule by rule; ?since= and ?until= limit when they were shown."""
+        from cds_rules.store.report import read_instant
+
         async with self._admitted(request, "reports/feedback", "/reports/feedback") as caller:
             limits = {}
             for name in ("since", "until"):

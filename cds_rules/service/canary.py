@@ -19,7 +19,6 @@ from cds_rules.hooks.prefetch import QUERIES
 from cds_rules.hooks.profiles import SHIPPED
 from cds_rules.hooks.response import FINDING, answer
 from cds_rules.hooks.wire import encode
-from cds_rules.replay.expectations import read_expectations
 from cds_rules.service.logs import log, place_of
 from cds_rules.service.metrics import Metrics
 from cds_rules.service.samples import Sample, read_samples, samples_folder
@@ -146,6 +145,8 @@ def _listed(fired: Fired) -> str:
 
 def _samples(knowledge: Knowledge) -> tuple[Mapping[str, Sample], Mapping[str, Fired]]:
     """The samples there are, and the cards of rules we have that each must get."""
+    from cds_rules.replay.expectations import read_expectations  # nothing of replay is needed to start
+
     folder = samples_folder()
     try:
         held = read_expectations(folder).held if folder else {}

@@ -11,15 +11,16 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+from typing import TYPE_CHECKING, Any
 
 from cds_rules.vocabulary.errors import CdsRulesError
 
-Key = ECKey | RSAKey
-Keys = Mapping[tuple[str, str], Key]
+if TYPE_CHECKING:  # imported when a key is read: a service that trusts no issuer starts without it
+    from joserfc.jwk import ECKey, RSAKey
+
+    Key = ECKey | RSAKey
+
+Keys = Mapping[tuple[str, str], "Key"]
 """By key id and algorithm."""
 
 Get = Callable[[str], Awaitable[bytes]]
@@ -46,6 +47,9 @@ def read_keys(document: object) -> Keys:
     Raises:
         KeySetError: not a key set, without a usable key, or with two usable keys under one id.
     """
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey, RSAKey
+
     listed = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list) or len(listed) > _MOST_KEYS:
         raise KeySetError(f'not a key set: an object with "keys", at most {_MOST_KEYS}, belongs here')

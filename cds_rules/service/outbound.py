@@ -12,18 +12,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
-from typing import Any, Literal
-
-import httpcore2
+from typing import TYPE_CHECKING, Literal
 
 import cds_rules
-from cds_rules.service.addresses import AddressError, Network, Place, Reach, may_connect, read_place
+from cds_rules.service.addresses import AddressError, Network, Place, Reach, read_place
 from cds_rules.service.bodies import unpacked
 from cds_rules.service.errors import Problem
 from cds_rules.vocabulary.errors import CdsRulesError
+
+if TYPE_CHECKING:  # imported with the first call: a service that asks nobody starts without it
+    import httpcore2
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to network addresses, as text."""
@@ -71,41 +71,6 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-class _Guard(httpcore2.AsyncNetworkBackend):
-    """Connects to nothing but permitted addresses. All of a name's addresses must be: one that is not makes it suspect."""
-
-    def __init__(self, networks: frozenset[Network], look_up: Resolve) -> None:
-        self._networks = networks
-        self._resolve = look_up
-        self._sockets = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        try:
-            addresses = await self._resolve(host, port)
-        except (OSError, UnicodeError):
-            raise OutboundError("unreachable", "its host name is not known") from None
-        if not addresses:
-            raise OutboundError("unreachable", "its host name is not known")
-        if not all(may_connect(ip_address(each.partition("%")[0]), self._networks) for each in addresses):
-            raise OutboundError("refused", "its host is at a network address that is not public and not on the list")
-        for address in addresses[:-1]:
-            try:
-                return await self._sockets.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                continue
-        return await self._sockets.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
 class Outbound:
     """The client; one a process, open as long as the service runs. Who may be called says each call.
 
@@ -138,12 +103,16 @@ class Outbound:
 
     def _pool(self, networks: frozenset[Network]) -> httpcore2.AsyncConnectionPool:
         if networks not in self._pools:
+            import httpcore2
+
+            from cds_rules.service.guard import Guard
+
             self._pools[networks] = httpcore2.AsyncConnectionPool(
                 ssl_context=self._tls,
                 max_connections=self._connections,
                 max_keepalive_connections=self._connections,
                 keepalive_expiry=15,
-                network_backend=_Guard(networks, self._look_up),
+                network_backend=Guard(networks, self._look_up),
             )
         return self._pools[networks]
 
@@ -182,6 +151,8 @@ class Outbound:
         return await self._within(bounds, self._call("POST", place, reach, sent, bounds, form.encode()))
 
     async def _within(self, bounds: Bounds, call: Awaitable[Reply]) -> Reply:
+        import httpcore2
+
         try:
             async with asyncio.timeout(bounds.seconds):
                 return await call
@@ -211,6 +182,8 @@ class Outbound:
         bounds: Bounds,
         content: bytes | None = None,
     ) -> Reply:
+        import httpcore2
+
         origin = place.origin
         try:
             reach.check(origin)

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from cds_rules.engine.overrides import Override
 from cds_rules.hooks.feedback import read_feedback
@@ -25,8 +26,9 @@ from cds_rules.service.tokens import Caller
 from cds_rules.store.decisions import Caller as Asker
 from cds_rules.store.decisions import Decision
 from cds_rules.store.errors import StoreUnavailable
-from cds_rules.store.report import as_json
-from cds_rules.store.store import Store
+
+if TYPE_CHECKING:  # SQLAlchemy comes with it
+    from cds_rules.store.store import Store
 
 LOGGER = logging.getLogger("cds_rules.service")
 PATIENCE_SECONDS = 0.25
@@ -37,17 +39,22 @@ _REST_SECONDS = 5.0
 class Records:
     """The store of one process; while it is not open nothing is looked up or kept."""
 
-    def __init__(self, store: Store, missed: Callable[[], None]) -> None:
-        """missed: told of each answer that is given without looking for overrides."""
-        self.store = store
+    def __init__(self, store: Callable[[], Store], missed: Callable[[], None]) -> None:
+        """store: made when it is opened. missed: told of each answer that is given without looking for overrides."""
+        self._made = store
         self._missed = missed
         self._threads: ThreadPoolExecutor | None = None
         self._rest_until = 0.0
 
+    @cached_property
+    def store(self) -> Store:
+        """What is opened, asked and written."""
+        return self._made()
+
     async def open(self) -> None:
-        """Open the store; called once, when the service starts."""
+        """Make the store and open it; called once, when the service starts."""
         self._threads = ThreadPoolExecutor(4, "cds-rules-store")
-        await asyncio.get_running_loop().run_in_executor(self._threads, self.store.open)
+        await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.store.open())
         where = "SQLite" if self.store.database.sqlite else "PostgreSQL"
         LOGGER.info("store: %s, decisions kept: %s", where, self.store.settings.keep)
 
@@ -142,6 +149,8 @@ class Records:
         Raises:
             Problem: it cannot be told now.
         """
+        from cds_rules.store.report import as_json
+
         if self._threads is None:
             raise Problem("not-told", headers={"Retry-After": "5"})
         try:
