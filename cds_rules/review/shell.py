@@ -21,6 +21,7 @@ from cds_rules.evaluate import Knowledge
 from cds_rules.knowledge.languages import Language, chosen
 from cds_rules.review.pages import TEMPLATES, page
 from cds_rules.review.visitors import Role, Visitor
+from cds_rules.service.outbound import Outbound
 from cds_rules.service.settings import Settings
 from cds_rules.store.database import Database
 from cds_rules.store.store import Store
@@ -39,6 +40,7 @@ class House:
     store: Store
     clock: Callable[[], datetime]
     root: str
+    outbound: Outbound
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +124,20 @@ _TROUBLE = {
 }
 
 
-def trouble(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+class Refusal(HTTPException):
+    """No page, and why, in words of its own."""
+
+    def __init__(self, status: int, heading: Said, text: Said) -> None:
+        super().__init__(status)
+        self.words = heading, text
+
+
+def trouble(
+    request: Request, status: int, headers: Mapping[str, str] | None = None, words: tuple[Said, Said] | None = None
+) -> Response:
     """A page that says why there is no page."""
-    heading, text = _TROUBLE.get(status, (said("This did not work"), said("The request could not be read.")))
+    usual = said("This did not work"), said("The request could not be read.")
+    heading, text = words or _TROUBLE.get(status, usual)
     return shown(request, "message.html", status=status, headers=headers, heading=heading, text=text)
 
 

@@ -14,25 +14,26 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cds_rules.review import worklist
-from cds_rules.review.shell import STATIC, House, absent, static, trouble
-from cds_rules.review.visitors import Visitor
+from cds_rules.review import entrance, worklist
+from cds_rules.review.gate import Gate
+from cds_rules.review.shell import STATIC, House, Refusal, absent, static, trouble
 from cds_rules.store.errors import StoreUnavailable
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self'; base-uri 'none'; frame-ancestors "
 )
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 
 def site(house: House) -> ASGIApp:
     """Build it."""
-    routes = [Route("/static/{name}", _static, methods=["GET"]), *worklist.ROUTES]
+    routes = [Route("/static/{name}", _static, methods=["GET"]), *entrance.routes(house), *worklist.ROUTES]
     pages = ExceptionMiddleware(
-        Router(routes, redirect_slashes=False), handlers={HTTPException: _refused, StoreUnavailable: _unavailable}
+        Gate(Router(routes, redirect_slashes=False), house),
+        handlers={HTTPException: _refused, StoreUnavailable: _unavailable},
     )
-    return _Dressed(_Everybody(pages), house)
+    return _Dressed(pages, house)
 
 
 class _Dressed:
@@ -41,6 +42,7 @@ class _Dressed:
     def __init__(self, app: ASGIApp, house: House) -> None:
         self.app = app
         self._house = house
+        self._ancestors = " ".join(house.settings.review.frame_ancestors)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and dress the answer."""
@@ -49,27 +51,18 @@ class _Dressed:
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", POLICY)
+                headers.setdefault("Content-Security-Policy", POLICY + (self._ancestors or "'none'"))
                 headers.setdefault("Referrer-Policy", "no-referrer")
-                headers["X-Frame-Options"] = "DENY"
+                if not self._ancestors:
+                    headers["X-Frame-Options"] = "DENY"
+                if self._house.settings.production:
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
                 headers["Cross-Origin-Opener-Policy"] = "same-origin"
                 headers["Cross-Origin-Resource-Policy"] = "same-origin"
                 headers.add_vary_header("Accept-Language")
             await send(message)
 
         await self.app(scope, receive, dressed)
-
-
-class _Everybody:
-    """Who asks, while there is no sign-in: somebody at this machine, in development."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on with a visitor."""
-        scope.setdefault("state", {})["visitor"] = Visitor("development", "Development", "admin", None)
-        await self.app(scope, receive, send)
 
 
 def _static(request: Request) -> Response:
@@ -81,7 +74,7 @@ def _static(request: Request) -> Response:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return trouble(request, error.status_code, error.headers)
+    return trouble(request, error.status_code, error.headers, error.words if isinstance(error, Refusal) else None)
 
 
 def _unavailable(request: Request, _: Exception) -> Response:

@@ -281,7 +281,7 @@ class Desk:
         from cds_rules.review.shell import House
         from cds_rules.review.site import site
 
-        return site(House(self.knowledge, self.settings, self.store, self.clock, root_of(self.settings)))
+        return site(House(self.knowledge, self.settings, self.store, self.clock, root_of(self.settings), self.outbound))
 
     async def explain(self, request: Request) -> Response:
         """POST /explain: the body of a hook, answered with the explanation of every rule, or of `?rule=`."""

@@ -271,3 +271,15 @@ def find(database: Database, houses: Houses, card: str) -> Found | None:
         tuple(each for each in mates if each.id != one.id),
         tuple(Listed(*each) for each in others),
     )
+
+
+def card_of(database: Database, card: str, *, house: str, patients: Collection[str], servers: Collection[str]) -> bool:
+    """Whether a card of a house is about a patient, and from a server where that is known; by the hashes of both."""
+    wanted = select(alert.c.id).where(
+        alert.c.card == card,
+        alert.c.tenant == house,
+        alert.c.patient.in_(patients),
+        or_(alert.c.server.is_(None), alert.c.server.in_(servers)),
+    )
+    with database.reading() as connection:
+        return connection.execute(wanted.limit(1)).first() is not None

@@ -1,0 +1,155 @@
+"""Nobody gets past the gate who may not, no form is taken that was not given, and every look is in the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cds_rules.service.settings import Review
+from cds_rules.store.audit import entries
+from tests.review.conftest import Browser
+
+Pages = Callable[..., Browser]
+
+
+def test_without_a_sign_in_there_is_only_the_sign_in(pages: Pages) -> None:
+    browser = pages()
+    turned = browser.get("/?rule=x")
+    assert (turned.status_code, turned.headers["location"]) == (303, "/review/sign-in?to=%2F%3Frule%3Dx")
+    assert browser.get("/sign-in").status_code == 200
+    assert browser.get("/static/page.css").status_code == 200
+
+
+def test_after_the_sign_in_one_is_where_one_wanted_to_be(pages: Pages) -> None:
+    browser = pages()
+    arrived = browser.post("/sign-in/development", name="Ada", role="reader", to="/?rule=x")
+    assert arrived.headers["location"] == "/review/?rule=x"
+    assert "Ada" in browser.get("/").text
+
+
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/a\nb"])
+def test_no_sign_in_leads_elsewhere(pages: Pages, to: str) -> None:
+    arrived = pages().post("/sign-in/development", name="Ada", role="reader", to=to)
+    assert arrived.headers["location"] == "/review/"
+
+
+def test_a_form_of_another_browser_is_refused(pages: Pages) -> None:
+    mine = pages()
+    theirs = pages(mine)
+    assert mine.post("/sign-in/development", csrf=theirs.csrf(), name="Ada").status_code == 403
+    assert mine.post("/sign-in/development", csrf="", name="Ada").status_code == 403
+    assert mine.get("/").status_code == 303
+
+
+def test_a_form_sent_by_another_site_is_refused(pages: Pages) -> None:
+    browser = pages()
+    sent = browser.client.post(
+        "/review/sign-in/development",
+        data={"csrf": browser.csrf(), "name": "Ada"},
+        headers={"Sec-Fetch-Site": "cross-site"},
+        follow_redirects=False,
+    )
+    assert sent.status_code == 403
+    assert "The form is not from this page" in sent.text
+
+
+def test_a_token_that_was_planted_is_worth_nothing(pages: Pages) -> None:
+    browser = pages()
+    browser.client.cookies.set("cds_review", "planted", domain="127.0.0.1", path="/review")
+    browser.sign_in()
+    thief = pages(browser)
+    thief.client.cookies.set("cds_review", "planted", domain="127.0.0.1", path="/review")
+    assert thief.get("/").status_code == 303
+
+
+def test_who_signs_out_is_out_also_with_the_old_cookie(pages: Pages) -> None:
+    browser = pages()
+    browser.sign_in()
+    kept = browser.client.cookies["cds_review"]
+    assert browser.post("/sign-out").headers["location"] == "/review/sign-in?out"
+    browser.client.cookies.set("cds_review", kept, domain="127.0.0.1", path="/review")
+    assert browser.get("/").status_code == 303
+
+
+def test_a_form_after_the_end_of_a_visit_is_not_kept_and_says_so(pages: Pages) -> None:
+    browser = pages()
+    sent = browser.post("/sets/import")
+    assert sent.status_code == 401
+    assert "Nothing was saved" in sent.text
+
+
+def test_a_reader_writes_nothing(pages: Pages) -> None:
+    browser = pages()
+    browser.sign_in(role="reader")
+    assert browser.post("/anything").status_code == 403
+    assert browser.post("/sign-out").status_code == 303
+
+
+def test_a_form_that_is_too_large_is_refused(pages: Pages) -> None:
+    browser = pages()
+    assert browser.post("/sign-in/development", name="A" * 70_000).status_code == 413
+
+
+def test_only_forms_are_taken(pages: Pages) -> None:
+    browser = pages()
+    browser.sign_in()
+    sent = browser.client.post("/review/x", json={"csrf": browser.csrf()}, follow_redirects=False)
+    assert sent.status_code == 400
+
+
+def test_the_cookie_is_for_these_pages_alone_and_not_for_scripts(pages: Pages) -> None:
+    said = pages().sign_in().headers["set-cookie"]
+    assert "Path=/review; Max-Age=36000; HttpOnly; SameSite=Lax" in said
+
+
+def test_pages_that_an_ehr_may_frame_say_so_in_policy_and_cookie(pages: Pages) -> None:
+    browser = pages(review=Review(frame_ancestors=("https://ehr.example.org",)))
+    page = browser.get("/sign-in")
+    assert "frame-ancestors https://ehr.example.org" in page.headers["content-security-policy"]
+    assert "x-frame-options" not in page.headers
+    assert "SameSite=None; Secure; Partitioned" in page.headers["set-cookie"]
+
+
+def test_a_name_of_elsewhere_that_leads_here_is_not_answered(pages: Pages) -> None:
+    browser = pages()
+    assert browser.get("/sign-in", headers={"Host": "rebound.example:8000"}).status_code == 403
+    assert browser.get("/sign-in", headers={"Host": "localhost:8000"}).status_code == 200
+
+
+def test_every_look_and_every_refusal_is_in_the_audit(pages: Pages) -> None:
+    browser = pages()
+    browser.sign_in(role="reader")
+    browser.get("/?patient=somebody")
+    browser.get("/nowhere")
+    browser.post("/anything")
+    kept = entries(browser.client.app.state.desk.store.database)  # type: ignore[attr-defined]
+    assert [(each.subject, each.role, each.action, each.item, each.status) for each in reversed(kept)] == [
+        ("development ada", "reader", "sign-in", "development", 303),
+        ("development ada", "reader", "GET", "/", 200),
+        ("development ada", "reader", "GET", "/nowhere", 404),
+        ("development ada", "reader", "GET", "/sign-in", 200),
+        ("development ada", "reader", "POST", "/anything", 403),
+    ]
+
+
+def test_a_visit_that_nothing_is_heard_of_ends(pages: Pages) -> None:
+    time = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
+    browser = pages(clock=lambda: time)
+    browser.sign_in()
+    time += timedelta(minutes=29)
+    assert browser.get("/").status_code == 200
+    time += timedelta(minutes=31)
+    assert browser.get("/").status_code == 303
+
+
+def test_a_visit_ends_after_a_day_of_work_in_any_case(pages: Pages) -> None:
+    time = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
+    browser = pages(clock=lambda: time)
+    browser.sign_in()
+    for _ in range(29):
+        time += timedelta(minutes=20)
+        assert browser.get("/").status_code == 200
+    time += timedelta(minutes=20)
+    assert browser.get("/").status_code == 303
