@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ import uvicorn
 from pydantic import SecretStr
 
 from cds_rules.evaluate import Knowledge
+from cds_rules.review.visitors import ROLES
 from cds_rules.service import settings as sections
 from cds_rules.service.app import create_app
 from cds_rules.service.settings import Settings
 from cds_rules.store.decisions import Caller
+from cds_rules.store.visits import Visit, begin
 from tests.store.scenes import KEY, NOBODY, SAMPLES, decided, override, sample, store, write
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -73,7 +75,16 @@ def fill(knowledge: Knowledge, url: str, keep: str = "full") -> None:
     answers = [override(card["uuid"], each.at + timedelta(minutes=5)) for each, card in cards[::4]]
     answers += [replace(override(card["uuid"], each.at), outcome="accepted", reason="") for each, card in cards[1::6]]
     kept.feedback(answers, service="magnesium-cramps-patient-view", caller=NOBODY)
+    now = datetime.now(UTC)
+    for role in ROLES:
+        visit = Visit(f"the {role}", role.capitalize(), role, None, "", now, now, now + timedelta(hours=10))
+        begin(kept.database, token_of(role), visit)
     kept.close()
+
+
+def token_of(role: str) -> str:
+    """What the browser of somebody who is signed in holds."""
+    return f"token-of-the-{role}"
 
 
 @pytest.fixture(scope="session")
@@ -125,12 +136,18 @@ LISTEN = """addEventListener("securitypolicyviolation", (event) => console.error
 
 @pytest.fixture
 def page_of(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Make a page (a browser tab of its own); what it said on the console fails the test at its end."""
+    """Make a page (a browser tab of its own) of somebody who is signed in with a role; role "": who is not.
+
+    What it said on the console fails the test at its end.
+    """
     heard, contexts = Heard(), []
 
-    def opened(width: int = 1280, height: int = 900, scheme: str = "light", **options: Any) -> Any:
+    def opened(width: int = 1280, height: int = 900, scheme: str = "light", role: str = "admin", **options: Any) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
         context.add_init_script(LISTEN)
+        if role:
+            cookie = {"name": "cds_review", "value": token_of(role), "domain": "127.0.0.1", "path": "/review"}
+            context.add_cookies([cookie])
         contexts.append(context)
         page = context.new_page()
         page.on(
