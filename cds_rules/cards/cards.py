@@ -23,6 +23,7 @@ from cds_rules.knowledge.rules import Rule
 from cds_rules.vocabulary.asked import called
 from cds_rules.vocabulary.chart import UNREAD_REASONS, Chart, Medication, Source, Unread
 from cds_rules.vocabulary.clock import days_between
+from cds_rules.vocabulary.quantities import Vague
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
 FOUND, WHY = said("Found in this chart"), said("Why it matters")
@@ -160,11 +161,11 @@ def source_line(source: Source, at: datetime, language: Language, state: str = "
     """One value as charted, with its date, age, state and resource, in Markdown."""
     value = escaped(language.charted(source.value))
     what = f"{escaped(source.label)}{': ' if source.label and value else ''}{value}"
-    when = (
-        f", {source.when.strftime(language.day_format)} ({language.ago(days_between(source.when, at))})"
-        if source.when
-        else ""
-    )
+    when = ""
+    if source.written:
+        when = f", {language.written(source.written)}"
+    elif source.when:
+        when = f", {source.when.strftime(language.day_format)} ({language.ago(days_between(source.when, at))})"
     return Ready(f"{what}{when}{f', {language.say(word(state))}' if state else ''} — {escaped(source.reference)}")
 
 
@@ -176,11 +177,17 @@ def _evidence(finding: Finding, found: Iterable[str], scene: Scene) -> tuple[lis
     states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
     lines = [source_line(source, scene.at, scene.language, states.get(source.reference, "")) for source in sources]
     told = {
-        f"{escaped(scene.language.charted(source.value))}, {scene.language.ago(days_between(source.when, scene.at))}"
+        f"{escaped(scene.language.charted(source.value))}, {scene.language.ago(_days(source.when, scene.at, source.written))}"
         for source in sources
         if source.when and source.value
     }
     return [*lines], told
+
+
+def _days(when: datetime, at: datetime, written: str) -> float:
+    """Days since a date; of one that names no day, that date."""
+    days = days_between(when, at)
+    return Vague(days, written) if written else days
 
 
 def _shown(found: Iterable[str], scene: Scene) -> Iterator[Source]:

@@ -27,6 +27,7 @@ from cds_rules.knowledge.files import near
 from cds_rules.knowledge.languages import Language
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import CardText, Pattern, Rule, patterns
+from cds_rules.vocabulary.chart import Result
 from cds_rules.vocabulary.errors import Mistake, PackError
 from cds_rules.vocabulary.wording import said
 
@@ -137,7 +138,10 @@ class _Pen:
     def _span(self, days: float | None) -> str:
         return self._language.say(_NO_DATE) if days is None else self._language.span(days)
 
-    def _day(self, moment: datetime | None) -> str:
+    def _day(self, moment: datetime | Result | None) -> str:
+        if isinstance(moment, Result):
+            written = moment.source.written
+            return self._language.written(written) if written else self._language.day(moment.at)
         return self._language.say(_NO_DATE) if moment is None else self._language.day(moment)
 
     def _list(self, items: Iterable[object], joint: str = ", ") -> str:

@@ -2,7 +2,8 @@
 
 `derive` takes a `Chart` at one instant and gives `Derived`: the flat facts that rules match, and the views that card texts
 read. Pure: the same chart gives the same facts, in whatever order its entries stand. Unknown is never normal: what the
-record cannot say is None, and what was not delivered is a gap.
+record cannot say is None, and what was not delivered is a gap. Where a result has a date without a day, facts say what
+every such day agrees on (`vagueness`), and the views read the earliest.
 Floor: derive.
 """
 
@@ -52,6 +53,7 @@ from cds_rules.derive.symptoms import (
     toxicity,
     true_cramps,
 )
+from cds_rules.derive.vagueness import BECAUSE, is_vague, joined, read_late
 from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Chart, Medication
 from cds_rules.vocabulary.facts import Fact
@@ -179,7 +181,20 @@ def derive(
         gaps: domain of the record (vocabulary.facts.DOMAINS) -> why it was not wholly delivered.
         decisions: what the project or the site decided.
     """
-    missing = gaps or {}
+    found = _derived(chart, hook, at, tables, gaps or {}, decisions)
+    if not is_vague(chart):
+        return found
+    late = _derived(read_late(chart), hook, at, tables, gaps or {}, decisions)
+    facts, doubtful = joined(found.facts, late.facts)
+    return replace(
+        found, facts=facts, gaps={**found.gaps, **{kind: (*found.gaps.get(kind, ()), BECAUSE) for kind in doubtful}}
+    )
+
+
+def _derived(
+    chart: Chart, hook: str, at: datetime, tables: Tables, missing: Mapping[str, str], decisions: Decisions
+) -> Derived:
+    """Everything of one reading of the dates."""
     record = Record(chart, hook, at, missing, decisions)
     who = patient(record)
     taken = drugs(record)

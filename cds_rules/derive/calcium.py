@@ -70,22 +70,22 @@ def calcium(record: Record) -> Calcium | None:
         or record.within(ionized.at, _IONIZED_FIRST_DAYS)
         or (record.within(ionized.at, _IONIZED_LAST_DAYS) and not record.within(total.at, _IONIZED_FIRST_DAYS))
     ):
-        return Calcium("ionized", counted(ionized), "mmol/L", ionized, None, record.age_days(ionized.at))
+        return Calcium("ionized", counted(ionized), "mmol/L", ionized, None, record.age_of(ionized))
     if total is None:
         return None
     if total.method == "corrected":  # the laboratory has corrected it already; doing so twice would hide a low calcium
-        return Calcium("corrected", counted(total), "mg/dL", total, None, record.age_days(total.at))
+        return Calcium("corrected", counted(total), "mg/dL", total, None, record.age_of(total))
     near = [
         each for each in record.results.get("albumin", ()) if abs((each.at - total.at).total_seconds()) <= 7 * 86400
     ]
     albumin = min(near, key=lambda each: abs((each.at - total.at).total_seconds()), default=None)
     if albumin is None:
-        return Calcium("uncorrected", counted(total), "mg/dL", total, None, record.age_days(total.at))
+        return Calcium("uncorrected", counted(total), "mg/dL", total, None, record.age_of(total))
     return Calcium(
         "corrected",
         corrected_calcium_mg_dl(counted(total), counted(albumin)),
         "mg/dL",
         total,
         albumin,
-        record.age_days(total.at),
+        record.age_of(total),
     )

@@ -501,7 +501,7 @@ def _clearance(record: Record, patient: Patient) -> tuple[float, str, float, tup
     return (
         crcl,
         basis,
-        record.age_days(creatinine.at),
+        record.age_of(creatinine),
         unique([creatinine.source, weight.source, height.source if height else None]),
     )
 
@@ -556,7 +556,7 @@ def kidney(record: Record, patient: Patient) -> Kidney:
         egfr=estimate.egfr if estimate else None,
         estimate=estimate.result if estimate else None,
         at=estimate.result.at if estimate else None,
-        age_days=record.age_days(estimate.result.at) if estimate else None,
+        age_days=record.age_of(estimate.result) if estimate else None,
         computed=estimate.computed if estimate else False,
         method=estimate.method if estimate else "",
         creatinine=creatinine,

@@ -162,7 +162,7 @@ def lab_of(record: Record, patient: Patient, key: str, results: Sequence[Result]
         latest,
         tuple(results),
         None if says_nothing else counted(latest),
-        record.age_days(latest.at),
+        record.age_of(latest),
         flag,
         low,
         high,

@@ -12,6 +12,7 @@ from datetime import datetime
 from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Chart, Event, Medication, Problem, Result, Source, Symptom
 from cds_rules.vocabulary.facts import ORDER_HOOKS
+from cds_rules.vocabulary.quantities import Vague
 
 EPSILON = 1e-9
 _SECONDS = 86400.0
@@ -93,6 +94,11 @@ class Record:
     def age_days(self, moment: datetime) -> float:
         """Days since a moment, fractions included."""
         return (self.at - moment).total_seconds() / _SECONDS
+
+    def age_of(self, result: Result) -> float:
+        """Days since a result was taken; `Vague` where its date names no day."""
+        days = self.age_days(result.at)
+        return Vague(days, result.source.written) if result.until else days
 
     def within(self, moment: datetime | None, days: float) -> bool:
         """Whether a moment is known and at most so many days ago (inclusive, clinical specification 0.3)."""

@@ -254,7 +254,7 @@ def toxicity(record: Record, patient: Patient) -> Toxicity:
             result = record.latest(code, VITALS_DAYS)
             if result is not None and result.comparator not in (">", ">=") and counted(result) < below - EPSILON:
                 weight = _weight(key) or "major"
-                sign = Sign(key, weight, record.age_days(result.at), result.source, _shown(result))
+                sign = Sign(key, weight, record.age_of(result), result.source, _shown(result))
                 if key not in found or found[key].age_days > sign.age_days:
                     found[key] = sign
     rank = ("specific-major", "major", "minor")

@@ -13,6 +13,7 @@ from cds_rules.fhir import symptoms, wire
 from cds_rules.fhir.reader import Reader, status_word
 from cds_rules.fhir.wire import Spoken, in_words, many, spoken
 from cds_rules.vocabulary.chart import Problem, Source
+from cds_rules.vocabulary.clock import is_exact_day
 
 _ACTIVE = frozenset(("active", "recurrence", "relapse", ""))
 _INACTIVE = frozenset(("inactive", "remission", "resolved"))
@@ -49,7 +50,7 @@ def read(reader: Reader, reference: str, condition: wire.Condition, born: dateti
     abated, has_abated = _abatement(reader, condition)
     active = clinical in _ACTIVE and not has_abated
     confirmed = verification not in _UNSURE
-    source = Source(reference, concept.called(in_words(about)), clinical, recorded or onset)
+    source = Source(reference, concept.called(in_words(about)), clinical, recorded or onset, _written(condition))
     reader.problems.extend(Problem(key, active, confirmed, source, recorded, onset, abated) for key in keys)
     if not matches:
         return
@@ -73,6 +74,13 @@ def _onset(
     if condition.onsetPeriod is not None:
         return moment(condition.onsetPeriod.start)
     return _at_age(condition.onsetAge, born)
+
+
+def _written(condition: wire.Condition) -> str:
+    """The date a source shows, where it names no day."""
+    period = condition.onsetPeriod
+    text = condition.recordedDate or condition.onsetDateTime or (period.start if period else None) or ""
+    return "" if is_exact_day(text) else text
 
 
 def _at_age(age: wire.Quantity | None, born: datetime | None) -> datetime | None:

@@ -9,10 +9,9 @@ Floor: fhir.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from cds_rules.fhir import symptoms, wire
-from cds_rules.fhir.reader import Reader
+from cds_rules.fhir.reader import Dated, Reader
 from cds_rules.fhir.wire import Spoken, many, spoken
 from cds_rules.knowledge.terminology import Question
 from cds_rules.vocabulary.chart import Source
@@ -38,10 +37,10 @@ def read(reader: Reader, reference: str, response: wire.QuestionnaireResponse) -
     if response.status not in _FILLED:
         reader.skip_status(reference, response.status, "completed or amended")
         return
-    when = reader.moment(response.authored)
+    when = reader.dated(response.authored)
     if when is None:
         reader.skip(reference, "no-date", "authored belongs here")
-    elif reader.is_future(when):
+    elif reader.is_future(when.at):
         reader.skip(reference, "future", "authored after the evaluation")
     else:
         for item, answer, questions in ours:
@@ -88,7 +87,7 @@ def _read_answer(
     item: wire.Item,
     answer: wire.Answered,
     questions: tuple[Question, ...],
-    when: datetime,
+    when: Dated,
 ) -> None:
     part, said = _valued(item, answer), _said(item)
     if not questions:
@@ -108,8 +107,8 @@ def _read_answer(
                 reference, "no-value", "an answer of the kind that the mapping names belongs here", question.match.key
             )
         elif meant:
-            source = Source(reference, said.called(question.match.key), value.label, when)
-            symptoms.add(reader, source, (question.match,), (), when, None, confirmed=True)
+            source = Source(reference, said.called(question.match.key), value.label, when.at, when.written)
+            symptoms.add(reader, source, (question.match,), (), when.at, None, confirmed=True)
 
 
 __all__ = ["read"]

@@ -29,6 +29,15 @@ TOLERANCE = timedelta(minutes=5)
 _parsed = lru_cache(maxsize=16384)(parse_moment)
 
 
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A date of the record: the first moment it can mean; for one without a day the last moment, and as it is written."""
+
+    at: datetime
+    until: datetime | None = None
+    written: str = ""
+
+
 @dataclass(slots=True)
 class Reader:
     """The state of one reading. `lookup` finds a resource another one refers to, by reference and contained resources."""
@@ -60,6 +69,15 @@ class Reader:
         ):
             return self.at
         return moment
+
+    def dated(self, *texts: str | None) -> Dated | None:
+        """The first of several dates that can be read, with the last moment it can mean where it names no day."""
+        for text in texts:
+            if text and (moment := self.moment(text)) is not None:
+                until = self.latest(text)
+                vague = not is_exact_day(text) and until is not None and until > moment
+                return Dated(moment, until, text) if vague else Dated(moment)
+        return None
 
     def latest(self, text: str | None) -> datetime | None:
         """Read the latest moment a date can mean: the last day of a month or year, but not later than the evaluation.

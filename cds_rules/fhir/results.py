@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 
 from cds_rules.fhir import symptoms, wire
-from cds_rules.fhir.reader import Reader
+from cds_rules.fhir.reader import Dated, Reader
 from cds_rules.fhir.wire import Spoken, clipped, in_words, many, spoken
 from cds_rules.knowledge.terminology import LabMatch
 from cds_rules.vocabulary.chart import Problem, Result, Source
@@ -43,7 +43,7 @@ def read(reader: Reader, reference: str, observation: wire.Observation) -> None:
     if observation.component is not None:
         parts += [(component, spoken(component.code)) for component in many(observation.component)]
     understood = False
-    checked: datetime | None = None
+    checked: Dated | None = None
     lab = reader.terminology.lab
     for part, spoken_part in parts:
         match = lab(spoken_part.codings, spoken_part.text)
@@ -58,7 +58,7 @@ def read(reader: Reader, reference: str, observation: wire.Observation) -> None:
         if match is None:
             symptoms.read_observed(reader, reference, observation, part, spoken_part, checked)
         elif match.key == PREGNANCY_STATUS:
-            _read_pregnancy(reader, reference, part, spoken_part, checked)
+            _read_pregnancy(reader, reference, part, spoken_part, checked.at)
         elif match.excluded:
             reader.skip(reference, "specimen", f"{match.excluded} does not count as {match.key}", match.key)
         else:
@@ -77,7 +77,7 @@ def part_of_record(match: LabMatch | None) -> str:
     return "vitals" if match.key in VITALS else "labs"
 
 
-def _usable(reader: Reader, reference: str, observation: wire.Observation, about: str, domain: str) -> datetime | None:
+def _usable(reader: Reader, reference: str, observation: wire.Observation, about: str, domain: str) -> Dated | None:
     """The date of an Observation whose status and date let it count; else None, noted once.
 
     A status that FHIR does not have, or a date that is written and is none, leaves its part of the record not known.
@@ -86,15 +86,18 @@ def _usable(reader: Reader, reference: str, observation: wire.Observation, about
         reader.skip_status(reference, observation.status, "final, amended or corrected", about, domain=domain)
         return None
     period = observation.effectivePeriod
-    when = reader.moment(observation.effectiveDateTime) or reader.moment(observation.effectiveInstant)
-    if when is None:
-        when = reader.moment(period.end if period else None) or reader.moment(observation.issued)
+    when = reader.dated(
+        observation.effectiveDateTime,
+        observation.effectiveInstant,
+        period.end if period else None,
+        observation.issued,
+    )
     if when is None:
         reader.skip(reference, "no-date", "effectiveDateTime, effectivePeriod.end or issued belongs here", about)
         if domain and (observation.effectiveDateTime or observation.effectiveInstant or observation.issued):
             reader.lose(domain, "the date of an Observation")
         return None
-    if reader.is_future(when):
+    if reader.is_future(when.at):
         reader.skip(reference, "future", "dated after the evaluation", about)
         return None
     return when
@@ -107,7 +110,7 @@ def _read_value(
     part: wire.Valued,
     concept: Spoken,
     match: LabMatch,
-    when: datetime,
+    when: Dated,
     *,
     panel: bool,
 ) -> None:
@@ -157,14 +160,15 @@ def _read_value(
             key=key,
             value=value,
             unit=terminology.canonical_unit(key),
-            at=when,
-            source=Source(reference, concept.called(in_words(key)), charted, when),
+            at=when.at,
+            source=Source(reference, concept.called(in_words(key)), charted, when.at, when.written),
             comparator=comparator,
             low=low,
             high=high,
             hemolyzed=hemolyzed,
             method=match.method,
             correction=CORRECTIONS[observation.status or "final"],
+            until=when.until,
         )
     )
 
@@ -213,14 +217,22 @@ def _bound(reader: Reader, key: str, bound: wire.Quantity | None, value: wire.Qu
     return None if isinstance(converted, str) else converted
 
 
-def _read_phenotype(reader: Reader, reference: str, part: wire.Valued, concept: Spoken, when: datetime) -> None:
+def _read_phenotype(reader: Reader, reference: str, part: wire.Valued, concept: Spoken, when: Dated) -> None:
     found = spoken(part.valueCodeableConcept)
     text = part.valueString or found.label
     if not text:
         reader.skip(reference, "no-value", "no phenotype as a value", "slco1b1")
         return
     reader.results.append(
-        Result("slco1b1", 0.0, "", when, Source(reference, concept.label, clipped(text), when), text=text)
+        Result(
+            "slco1b1",
+            0.0,
+            "",
+            when.at,
+            Source(reference, concept.label, clipped(text), when.at, when.written),
+            text=text,
+            until=when.until,
+        )
     )
 
 

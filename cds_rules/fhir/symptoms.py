@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cds_rules.fhir import wire
-from cds_rules.fhir.reader import Reader
+from cds_rules.fhir.reader import Dated, Reader
 from cds_rules.fhir.wire import Spoken, clipped, spoken
 from cds_rules.knowledge.terminology import SymptomMatch
 from cds_rules.vocabulary.chart import Problem, Source, Symptom
@@ -44,7 +44,7 @@ def _findings(reader: Reader, concept: Spoken) -> frozenset[str]:
 
 
 def read_observed(
-    reader: Reader, reference: str, observation: wire.Observation, part: wire.Valued, concept: Spoken, when: datetime
+    reader: Reader, reference: str, observation: wire.Observation, part: wire.Valued, concept: Spoken, taken: Dated
 ) -> None:
     """Read an Observation that `is_reported`; one whose value says no adds nothing."""
     value = spoken(part.valueCodeableConcept)
@@ -64,9 +64,10 @@ def read_observed(
             reader.skip(reference, "no-value", "a coded or true value belongs here", about)
         if not stated:
             return
-    period = observation.effectivePeriod
+    when, period = taken.at, observation.effectivePeriod
     onset = reader.latest(period.start) if period else None
-    source = Source(reference, said.label, clipped(part.valueString or value.label or _flag(part.valueBoolean)), when)
+    charted = clipped(part.valueString or value.label or _flag(part.valueBoolean))
+    source = Source(reference, said.label, charted, when, taken.written)
     sites = [spoken(observation.bodySite)] if observation.bodySite is not None else []
     add(reader, source, matches, sites, when, onset, confirmed=True)
     reader.problems.extend(Problem(key, True, True, source, when, onset) for key in sorted(findings))

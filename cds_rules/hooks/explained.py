@@ -146,7 +146,7 @@ def _sources(sources: Iterable[Source]) -> list[dict[str, Json]]:
             "reference": each.reference,
             "label": each.label,
             **({"value": each.value} if each.value else {}),
-            **({"date": each.when.isoformat()} if each.when else {}),
+            **({"date": each.written or each.when.isoformat()} if each.when else {}),
         }
         for each in dict.fromkeys(sources)
     ]

@@ -21,12 +21,13 @@ from types import MappingProxyType
 from cds_rules.knowledge.files import Reader, near, read_yaml
 from cds_rules.knowledge.rules import CardText
 from cds_rules.vocabulary.errors import Mistake, PackError
-from cds_rules.vocabulary.quantities import JUST_NOW, aged, plain
+from cds_rules.vocabulary.quantities import DATED, JUST_NOW, Vague, aged, plain
 from cds_rules.vocabulary.wording import Said, filled, places
 
 ENGLISH = "en"
 _OURS = Path(__file__).parent / "languages"
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
+_DAY_PART = re.compile(r"%d[^%]*|[^%\w]*%d\Z")
 _NUMBER = re.compile(r"(?<![\w.,])((?:[<>]=?\s?)?\d+)\.(\d+)(?![\w.,])")
 
 
@@ -60,7 +61,9 @@ class Language:
         return value if self.decimal == "." else _NUMBER.sub(rf"\1{self.decimal}\2", value)
 
     def ago(self, days: float) -> str:
-        """How long ago something was."""
+        """How long ago something was; the date itself where it names no day."""
+        if isinstance(days, Vague):
+            return self.phrases.get(DATED, DATED).replace("{date}", self.written(days.written))
         return self._counted(days, "{{count}} {unit} ago") if aged(days)[0] else self.phrases.get(JUST_NOW, JUST_NOW)
 
     def span(self, days: float) -> str:
@@ -71,6 +74,17 @@ class Language:
         count, unit = aged(days)
         pattern = english.format(unit=unit)
         return self.phrases.get(pattern, pattern).replace("{count}", str(count))
+
+    def written(self, date: str) -> str:
+        """A date that is written as its month or year.
+
+        >>> Language("de", "Deutsch", day_format="%d.%m.%Y").written("2026-05")
+        '05.2026'
+        """
+        year, _, month = date.partition("-")
+        if not month:
+            return year
+        return _DAY_PART.sub("", self.day_format).replace("%Y", year).replace("%m", month)
 
     def day(self, moment: datetime) -> str:
         """A date, with the time where there is one (noon stands for none)."""
@@ -99,7 +113,7 @@ class Translation:
     texts: Mapping[str, CardText]
 
 
-AGES = tuple(f"{{count}} {unit}{end}" for unit in ("min", "h", "d", "y") for end in ("", " ago"))
+AGES = (*(f"{{count}} {unit}{end}" for unit in ("min", "h", "d", "y") for end in ("", " ago")), DATED)
 """Patterns of ages and spans, as `phrases` holds them."""
 
 

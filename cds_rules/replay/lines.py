@@ -49,5 +49,5 @@ def _source(source: Source) -> dict[str, str | None]:
         "reference": source.reference,
         "label": source.label,
         "value": source.value,
-        "when": source.when.isoformat() if source.when else None,
+        "when": (source.written or source.when.isoformat()) if source.when else None,
     }

@@ -30,6 +30,8 @@ _FIELDS: Mapping[str, Said] = {
     "magnesium.focal_start_days": said("when the magnesium product was started"),
     "toxicity.oldest_sign_days": said("when the signs began"),
     "toxicity.level_measured": said("whether magnesium has been measured since the signs began"),
+    "lab.age_days": said("when exactly a sample was taken"),
+    "vital.age_days": said("when exactly a vital sign was measured"),
     "condition.age_days": said("when the condition was recorded"),
     "condition.confirmed": said("whether the diagnosis is confirmed"),
     "medication.route": said("the route of a medication"),

@@ -23,13 +23,15 @@ class Source:
     """Where a statement stands in the record.
 
     reference: "Type/id"; a resource without id gets "Type#n" with n its place in what was delivered, counted from 1.
-    label: what the record calls it. value: the value as charted with its unit, "" where there is none.
+    label: what the record calls it. value: the value as charted with its unit, "" where there is none. when: the first
+    moment its date can mean; written: that date where it names no day ("2026-05", "2026"), else "".
     """
 
     reference: str
     label: str
     value: str = ""
     when: datetime | None = None
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Result:
     value: canonical unit of the key; a comparator is kept beside it ("<", "<=", ">", ">=", or "").
     low, high: the observation's own reference range in the canonical unit. method: "CKD-EPI 2021", "MDRD", ... or "".
     correction: rank of status for ties, higher wins (corrected 2, amended 1, final 0). text: for coded findings.
+    until: the last moment a date without a day can mean (at is the first); None for one that names its day.
     """
 
     key: str
@@ -104,6 +107,7 @@ class Result:
     method: str = ""
     correction: int = 0
     text: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

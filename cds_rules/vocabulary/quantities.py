@@ -27,7 +27,24 @@ def plain(number: float, decimals: int = 2) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-JUST_NOW = "just now"
+JUST_NOW, DATED = "just now", "in {date}"
+
+
+class Vague(float):
+    """Days since a moment of which only the month or the year is known: the most they can be, and the date as written.
+
+    >>> Vague(59.0, "2026-01") > 30, age(Vague(59.0, "2026-01"))
+    (True, 'in 2026-01')
+    """
+
+    __slots__ = ("written",)
+    written: str
+
+    def __new__(cls, days: float, written: str) -> Vague:
+        """Days with the date they are counted from."""
+        made = super().__new__(cls, days)
+        made.written = written
+        return made
 
 
 def aged(days: float) -> tuple[int, str]:
@@ -52,5 +69,7 @@ def age(days: float) -> str:
     >>> age(0), age(0.02), age(0.5), age(1.2), age(20.4), age(730), age(1200)
     ('just now', '29 min ago', '12 h ago', '29 h ago', '20 d ago', '730 d ago', '3 y ago')
     """
+    if isinstance(days, Vague):
+        return DATED.format(date=days.written)
     count, unit = aged(days)
     return f"{count} {unit} ago" if count else JUST_NOW
