@@ -19,6 +19,7 @@ from cds_rules.cards.texts import Texts, all_texts
 from cds_rules.cards.views import views
 from cds_rules.derive import Derived, Tables
 from cds_rules.engine.arbitration import Policy
+from cds_rules.engine.changes import Change, applied
 from cds_rules.engine.inquiry import Inquiry
 from cds_rules.engine.judging import Finding, Judge, Outcome, Verdict
 from cds_rules.engine.overrides import Override
@@ -45,7 +46,8 @@ class Call:
     None: all. missing: domain of the record (vocabulary.facts.DOMAINS) -> why it was not wholly delivered, in words
     without patient data. zone: for dates without an offset. language: of the texts (BCP 47); one that no pack brings is
     English. why: work out for each card what would have to differ, how certain it is and what a draft adds. overrides: what
-    was answered to earlier cards of this patient.
+    was answered to earlier cards of this patient. changes: what of the record is imagined to be otherwise, for the question
+    "what if"; no call of a client has any.
     """
 
     hook: str
@@ -59,6 +61,7 @@ class Call:
     language: str = ENGLISH
     why: bool = False
     overrides: tuple[Override, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +235,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         zone=call.zone,
         selections=call.selections,
     )
-    chart = reading.chart
+    chart = applied(call.changes, reading.chart, call.at)
     missing = _joined(call.missing, reading.lost)
     withdrawn: dict[str, str] = {}
     while True:

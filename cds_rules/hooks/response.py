@@ -135,7 +135,7 @@ def respond(
 ) -> tuple[int, dict[str, Any]]:
     """Status and body for an evaluation. source: label for a card of ours about what was not assessed."""
     cards = [
-        _pruned(card)
+        pruned(card)
         for card in shaped(evaluation.cards, profile, request.patient_id, request.draft_references(), language.say)
     ]
     if not cards and evaluation.not_judged:
@@ -207,13 +207,13 @@ def _not_assessed_card(
     }
 
 
-def _pruned(value: Any) -> Any:
+def pruned(value: Any) -> Any:
     """The value without elements that are null or empty, which CDS Hooks forbids."""
     if isinstance(value, dict):
-        pruned = {key: _pruned(each) for key, each in value.items()}
-        return {key: each for key, each in pruned.items() if not _hollow(each)}
+        found = {key: pruned(each) for key, each in value.items()}
+        return {key: each for key, each in found.items() if not _hollow(each)}
     if isinstance(value, list | tuple):
-        return [each for each in map(_pruned, value) if not _hollow(each)]
+        return [each for each in map(pruned, value) if not _hollow(each)]
     return value
 
 

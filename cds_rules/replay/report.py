@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cds_rules.cards.cards import FINDING
 from cds_rules.knowledge.languages import Language
@@ -19,22 +18,13 @@ from cds_rules.replay.expectations import Difference
 from cds_rules.replay.run import Result
 from cds_rules.replay.summary import LEVELS, Summary
 from cds_rules.review.pages import pieces
-from cds_rules.vocabulary.chart import UNREAD_REASONS, Source, Unread
+from cds_rules.review.shown import ShownCard, shown_card
+from cds_rules.vocabulary.chart import UNREAD_REASONS, Unread
 
 _ENGLISH = Language()
 _MOST_UNREAD = 20
 _MOST_PROBLEMS = 200
 _URGENCY = {level: place for place, level in enumerate(LEVELS)}
-
-
-@dataclass(frozen=True, slots=True)
-class ShownCard:
-    """A card with what it rests on."""
-
-    card: dict[str, Any]
-    rule: str
-    level: str
-    evidence: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +155,8 @@ def _shown(number: int, results: Sequence[Result]) -> ShownPatient:
             shown.unread.setdefault((each.reference, each.reason), each)
         if result.cards:
             cards = (
-                ShownCard(card, rule, card["indicator"], result.evidence.get(rule, ()))
+                shown_card(card, result.evidence.get(card["extension"][FINDING]["rule"], ()), result.at)
                 for card in result.cards
-                for rule in (card["extension"][FINDING]["rule"],)
             )
             shown.evaluations.append(
                 ShownEvaluation(

@@ -30,6 +30,7 @@ from cds_rules.replay.instants import Moment, When, last, moments
 from cds_rules.replay.record import Record, dated
 from cds_rules.replay.sources import Fragment, Plan, Problem, Slices, Task, joined, load, stem_of
 from cds_rules.replay.wire import USED, entries
+from cds_rules.review.shown import evidence_of
 from cds_rules.vocabulary.chart import Source, Unread
 from cds_rules.vocabulary.clock import completed_years
 from cds_rules.vocabulary.errors import BadInput, CdsRulesError
@@ -288,7 +289,7 @@ def _result(
         at=evaluation.at,
         cards=evaluation.cards,
         evidence={
-            finding.rule.id: tuple(dict.fromkeys(source for fact in finding.facts for source in fact.sources))
+            finding.rule.id: evidence_of(evaluation, finding.rule.id)
             for finding in evaluation.findings
             if finding.rule.id in shown
         },

@@ -17,7 +17,7 @@ from cds_rules.replay.run import call_of_record
 
 LABS = ("magnesium", "potassium", "ck")
 """Results whose first abnormal value is what a card should have come before."""
-SERIES = ("egfr", "magnesium", "potassium")
+SERIES = ("egfr", "magnesium", "potassium", "ck")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,10 @@ class First:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What happened to one patient, and what would have been said. until: the last moment that was judged."""
+    """What happened to one patient, and what would have been said. until: the last moment that was judged.
+
+    used: (name or key, moment) of what a card rests on, to be marked: the start of a span, a point, a symptom.
+    """
 
     name: str
     moments: int
@@ -66,6 +69,7 @@ class Timeline:
     results: tuple[Point, ...]
     symptoms: tuple[tuple[str, datetime], ...]
     disagreements: int
+    used: frozenset[tuple[str, datetime]] = frozenset()
 
 
 def moments(record: Record) -> list[datetime]:

@@ -52,6 +52,7 @@ def _spoken(language: Language) -> Environment:
     """Templates in which `t("...")` says our words, `speak` a text of ours and `word` a key."""
     spoken = _environment().overlay()
     spoken.filters = _environment().filters | {"speak": language.say, "word": lambda key: language.say(word(key))}
+    spoken.filters["aged"] = lambda days: language.say(said("{days:ago}", days=max(days, 0.0)))
     spoken.filters["decimal"] = lambda value: language.number(value, 1)
     spoken.globals = _environment().globals | {"t": lambda text, **values: language.say(said(text, **values))}
     return spoken

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cds_rules.review import entrance, worklist
+from cds_rules.review import alert, entrance, worklist
 from cds_rules.review.gate import Gate
 from cds_rules.review.shell import STATIC, House, Refusal, absent, static, trouble
 from cds_rules.store.errors import StoreUnavailable
@@ -28,12 +28,13 @@ _FOR_EVER = "private, max-age=31536000, immutable"
 
 def site(house: House) -> ASGIApp:
     """Build it."""
-    routes = [Route("/static/{name}", _static, methods=["GET"]), *entrance.routes(house), *worklist.ROUTES]
-    pages = ExceptionMiddleware(
+    pages = (*worklist.ROUTES, *alert.ROUTES)
+    routes = [Route("/static/{name}", _static, methods=["GET"]), *entrance.routes(house), *pages]
+    guarded = ExceptionMiddleware(
         Gate(Router(routes, redirect_slashes=False), house),
         handlers={HTTPException: _refused, StoreUnavailable: _unavailable},
     )
-    return _Dressed(pages, house)
+    return _Dressed(guarded, house)
 
 
 class _Dressed:

@@ -1,2 +1,21 @@
 "use strict";
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+(() => {
+  // "what if" is a plain form; here it answers while a value is being changed
+  const form = document.querySelector("form[data-live]");
+  const answer = document.getElementById("what-if-answer");
+  if (!form || !answer) return;
+  let waiting = 0, asked = 0;
+  const ask = async () => {
+    const mine = ++asked;
+    const query = new URLSearchParams(new FormData(form));
+    try {
+      const response = await fetch(`${form.dataset.live}?${query}`, { credentials: "same-origin" });
+      if (!response.ok || response.redirected || mine !== asked) return;
+      answer.innerHTML = await response.text();
+    } catch { /* the button still works */ }
+  };
+  const later = () => { clearTimeout(waiting); waiting = setTimeout(ask, 300); };
+  form.addEventListener("input", later);
+  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(waiting); ask(); });
+})();
