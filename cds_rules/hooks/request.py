@@ -34,6 +34,7 @@ from cds_rules.hooks.wire import (
     texts,
 )
 from cds_rules.knowledge.languages import ENGLISH
+from cds_rules.vocabulary.clock import can_be_reckoned_with
 from cds_rules.vocabulary.errors import CdsRulesError
 
 AT = "dev.cds-rules.at"
@@ -278,7 +279,7 @@ def _at(extension: Raw) -> datetime | None:
         instant = datetime.fromisoformat(said) if said else None
     except ValueError:
         return None
-    return instant.replace(tzinfo=instant.tzinfo or UTC) if instant else None
+    return instant.replace(tzinfo=instant.tzinfo or UTC) if instant and can_be_reckoned_with(instant) else None
 
 
 def _access(raw: Raw) -> Access:

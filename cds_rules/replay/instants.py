@@ -12,7 +12,7 @@ from typing import Literal
 
 from cds_rules.replay.asof import orders
 from cds_rules.replay.record import Item, Record
-from cds_rules.vocabulary.clock import is_exact_day, parse_moment
+from cds_rules.vocabulary.clock import can_be_reckoned_with, is_exact_day, parse_moment
 from cds_rules.vocabulary.errors import BadInput
 
 When = datetime | Literal["last", "now", "each-order"]
@@ -40,7 +40,7 @@ def read_when(text: str) -> When:
         case "last" | "now" | "each-order":
             return text
     moment = parse_moment(text)
-    if moment is None or not is_exact_day(text):
+    if moment is None or not is_exact_day(text) or not can_be_reckoned_with(moment):
         raise BadInput(
             f'"{text}" is no instant; last, now, each-order, a day (2026-01-31) or an instant (2026-01-31T08:00:00Z) belongs there',
             "--at",

@@ -15,6 +15,7 @@ from sqlalchemy import exists, func, select
 
 from cds_rules.store.database import Database
 from cds_rules.store.tables import alert, feedback, ledger
+from cds_rules.vocabulary.clock import can_be_reckoned_with
 
 _Z = 1.959964
 
@@ -118,6 +119,8 @@ def read_instant(said: str) -> datetime:
     """
     try:
         at = datetime.fromisoformat(said)
+        if not can_be_reckoned_with(at):
+            raise ValueError
     except ValueError:
         raise ValueError("a day such as 2026-03-01 or an instant such as 2026-03-01T09:30:00Z belongs here") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -60,6 +60,15 @@ def is_exact_day(text: str) -> bool:
     return len(text) >= 10
 
 
+def can_be_reckoned_with(moment: datetime) -> bool:
+    """Tell whether an instant that somebody asks for is far enough from both ends of the calendar: zones and windows fit in.
+
+    >>> can_be_reckoned_with(datetime.fromisoformat("0001-01-01T00:00:00+14:00")), can_be_reckoned_with(datetime(2026, 1, 1))
+    (False, True)
+    """
+    return 1000 <= moment.year < 9000
+
+
 def days_between(earlier: datetime, later: datetime) -> float:
     """Days from `earlier` to `later`, fractions included; negative when `earlier` lies in the future.
 

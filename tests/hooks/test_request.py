@@ -123,6 +123,7 @@ def test_a_refusal_quotes_nothing_of_the_body() -> None:
         {"extension": "text"},
         {"extension": {"dev.cds-rules.at": 5}},
         {"extension": {"dev.cds-rules.at": "yesterday"}},
+        {"extension": {"dev.cds-rules.at": "0001-01-01T00:00:00+14:00"}},
         {"fhirServer": None},
         {"user": "Practitioner/old", "patient": "p1", "applyCql": True},
     ],

@@ -199,7 +199,9 @@ def test_a_record_without_a_date_is_judged_now_and_says_so() -> None:
     assert "no date" in moment.note
 
 
-@pytest.mark.parametrize("text", ["soon", "2026", "2026-13-01", "", "2026-01"])
+@pytest.mark.parametrize(
+    "text", ["soon", "2026", "2026-13-01", "", "2026-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+)
 def test_what_is_no_instant_is_refused_with_what_belongs_there(text: str) -> None:
     with pytest.raises(BadInput, match="each-order"):
         read_when(text)
