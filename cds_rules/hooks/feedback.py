@@ -1,7 +1,7 @@
 """Feedback on cards, as CDS Hooks 2.0 has it and as Epic sends it (`overrideReasons` in place of `overrideReason`).
 
 Each item is read by itself: one that cannot be read does not cost the others. Lenient on purpose: an offset other than UTC;
-a reason without display, as a plain code, or in a list; an id of a card that is no uuid; suggestions without an id.
+a reason without display, as a plain code, or in a list; an id of a card that is no uuid.
 Flows in: the bytes of a body. Flows out: items, and the faults of those that are none. Floor: hooks.
 """
 

@@ -149,6 +149,9 @@ RESPONSE: Schema = sent(
                     "properties": {
                         "judged": several(TEXT),
                         "not_judged": several(sent({"rule": TEXT, "because": TEXT}, "rule", "because")),
+                        "suppressed": several(sent({"rule": TEXT, "because": TEXT}, "rule", "because"))
+                        | {"description": "Rules that would have given a card and were overridden before."},
+                        "silenced": TEXT | {"description": "Why nothing is shown although rules apply."},
                         "prefetch": several(
                             sent(
                                 {
