@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from cds_rules.hooks.discovery import SERVICES, discovery, service_at, service_for
@@ -39,6 +40,12 @@ def test_ids_never_change() -> None:
         ("encounter-discharge", "magnesium-cramps-encounter-discharge"),
         ("medication-refill", "magnesium-cramps-medication-refill"),
     ]
+
+
+def test_the_page_for_integrators_names_every_service() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "integrators.md").read_text("utf-8")
+    for service in SERVICES:
+        assert f"| {service.hook} | `POST /cds-services/{service.id}` |" in page
 
 
 def test_services_are_found_by_id_and_by_hook() -> None:
