@@ -98,7 +98,7 @@ class Fetcher:
             if not asks and not wanted:
                 return request
             told, found = await asyncio.gather(
-                call.ask(asks), call.medications(wanted[: MOST_MEDICATIONS - len(tried)])
+                call.ask(asks), call.medications(wanted[: max(MOST_MEDICATIONS - len(tried), 0)])
             )
             tried.update(wanted)
             request = completed(request, told, found)
@@ -162,7 +162,7 @@ class _Call:
 
     async def medications(self, references: Sequence[str]) -> list[bytes]:
         """The Medications that orders refer to, as far as they are on this server and can be read."""
-        places = [place for each in references[:MOST_MEDICATIONS] if (place := self._medication(each))]
+        places = [place for each in references if (place := self._medication(each))]
         found = await asyncio.gather(*map(self._read_medication, places))
         return [body for body in found if body]
 

@@ -16,7 +16,7 @@ from cds_rules.evaluate import Knowledge
 from cds_rules.hooks.prefetch import QUERIES
 from cds_rules.service.addresses import AddressError
 from cds_rules.service.app import create_app
-from cds_rules.service.fetch import Servers
+from cds_rules.service.fetch import MOST_MEDICATIONS, Servers
 from cds_rules.service.settings import Fetch, Settings
 from tests.hooks.build import PATIENT, context, everything, magnesium, request, searchset
 from tests.hooks.fakes import AT
@@ -275,6 +275,16 @@ def test_a_medication_of_a_draft_is_read(serve: Any, server: FhirServer) -> None
     del prefetch["ecg"]
     answer = post(serve(), server, "order-sign", prefetch=prefetch, context=context(draftOrders=orders))
     assert shown(answer) == ["mg-oral-severe-ckd"]
+
+
+def test_medications_are_read_up_to_a_limit_however_late_they_are_met(serve: Any, server: FhirServer) -> None:
+    orders = [elsewhere(f"m{number}", id=f"rx{number}") for number in range(MOST_MEDICATIONS + 10)]
+    told = [
+        {**elsewhere(f"n{number}", id=f"st{number}"), "resourceType": "MedicationStatement"} for number in range(15)
+    ]
+    server.resources = [PATIENT, *told]
+    post(serve(), server, prefetch={"medications": searchset(*orders)})
+    assert server.asked().count("Medication") == MOST_MEDICATIONS
 
 
 @pytest.mark.parametrize("reference", ["https://evil.example/fhir/Medication/m1", "http://127.0.0.1:1/fhir/Medication/m1", "Medication/../../x", "Medication/..", "Patient/p1", "Medication/a b", "urn:uuid:1", "#m1"])  # fmt: skip
