@@ -57,14 +57,17 @@ class Answer:
 
 
 def judged(
-    knowledge: Knowledge, request: HookRequest, at: datetime, language: str = ENGLISH, why: bool = False
+    knowledge: Knowledge, request: HookRequest, at: datetime, overrides: tuple[Override, ...] = ()
 ) -> Evaluation:
-    """Judge a request as of an instant, to be answered in a language.
+    """Judge a request as of an instant.
+
+    Args:
+        overrides: what was answered to earlier cards of this patient.
 
     Raises:
         BadRequest: a prefetch value is no JSON that FHIR could be in.
     """
-    return _evaluated(knowledge, request.call(at, language=language, why=why))
+    return _evaluated(knowledge, request.call(at, overrides=overrides))
 
 
 def _evaluated(knowledge: Knowledge, call: Call) -> Evaluation:

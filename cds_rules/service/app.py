@@ -30,12 +30,13 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 import cds_rules
+from cds_rules.engine.overrides import Override
 from cds_rules.evaluate import Knowledge
 from cds_rules.fhir import validation
 from cds_rules.hooks.discovery import SERVICES, discovery
 from cds_rules.hooks.explained import explained
 from cds_rules.hooks.fetching import asks
-from cds_rules.hooks.request import BadRequest, Fault, read_request
+from cds_rules.hooks.request import BadRequest, Fault, HookRequest, read_request
 from cds_rules.hooks.response import answered, judged
 from cds_rules.hooks.wire import encode
 from cds_rules.knowledge.languages import ENGLISH, chosen
@@ -223,28 +224,10 @@ class Desk:
                 body = await self._body(request)
             header = ",".join(request.headers.getlist("accept-language"))
             language = chosen(self.knowledge.languages, header, caller.profile.language)
-            try:
-                sent = read_request(body, service.hook)
-                at = (self.settings.heed_at and sent.at) or asked_at
-                with self._stage("overrides"):
-                    overrides = await self.records.overrides(sent, caller, at)
-                if sent.fhir_server and self.settings.fetch.enabled:
-                    with self._stage("fetch"):
-                        sent = await self.fetcher.complete(
-                            sent, lambda told: asks(self.knowledge, told, at), self._servers(caller)
-                        )
+            with self._readable(request):
+                sent, at, overrides = await self._completed(read_request(body, service.hook), caller, asked_at)
                 with self._stage("judge"):
                     found = answered(self.knowledge, sent, at, caller.profile, language, overrides)
-            except BadRequest as error:
-                if error.hook_instance:
-                    note(request.scope, correlation=correlation_of(error.hook_instance))
-                raise Problem.of(error) from None
-            except RecursionError:
-                raise Problem.of(
-                    BadRequest(
-                        (Fault("body", "something that is nested too deeply", "a CDS Hooks request belongs here"),)
-                    )
-                ) from None
             evaluation = found.evaluation
             correlation = correlation_of(found.request.hook_instance)
             note(
@@ -284,21 +267,57 @@ class Desk:
         return site(House(self.knowledge, self.settings, self.store, self.clock, root_of(self.settings), self.outbound))
 
     async def explain(self, request: Request) -> Response:
-        """POST /explain: the body of a hook, answered with the explanation of every rule, or of `?rule=`."""
-        async with self._admitted(request, "explain", "/explain"):
+        """POST /explain: the body of a hook, answered with the explanation of every rule, or of `?rule=`.
+
+        What was overridden, and what has to be fetched, counts as it does for the hook; nothing is kept.
+        """
+        asked_at = self.clock()
+        async with self._admitted(request, "explain", "/explain") as caller:
+            if self.canaries.trouble:
+                raise Problem("not-ready")
             body = await self._body(request)
-            try:
+            with self._readable(request):
                 sent = read_request(body)
                 if sent.hook not in self.knowledge.judge.hooks():
                     raise Problem("no-service")
-                evaluation = judged(self.knowledge, sent, (self.settings.heed_at and sent.at) or self.clock())
-            except BadRequest as error:
-                raise Problem.of(error) from None
+                sent, at, overrides = await self._completed(sent, caller, asked_at)
+                evaluation = judged(self.knowledge, sent, at, overrides=overrides)
             only = request.query_params.get("rule")
             if only is not None and only not in evaluation.outcomes:
                 raise Problem("no-page", "This hook has no rule of that id.")
             note(request.scope, cards=len(evaluation.cards), not_judged=len(evaluation.not_judged))
             return _json(await asyncio.to_thread(explained, self.knowledge, evaluation, only))
+
+    async def _completed(
+        self, sent: HookRequest, caller: Caller, asked_at: datetime
+    ) -> tuple[HookRequest, datetime, tuple[Override, ...]]:
+        """A request with what had to be fetched for it, the instant it is judged at, and what was overridden before."""
+        at = (self.settings.heed_at and sent.at) or asked_at
+        with self._stage("overrides"):
+            overrides = await self.records.overrides(sent, caller, at)
+        if sent.fhir_server and self.settings.fetch.enabled:
+            with self._stage("fetch"):
+                sent = await self.fetcher.complete(
+                    sent, lambda told: asks(self.knowledge, told, at), self._servers(caller)
+                )
+        return sent, at, overrides
+
+    @contextmanager
+    def _readable(self, request: Request) -> Iterator[None]:
+        """What is wrong with a body becomes a problem of this call.
+
+        Raises:
+            Problem: it cannot be read, or is nested too deeply.
+        """
+        try:
+            yield
+        except BadRequest as error:
+            if error.hook_instance:
+                note(request.scope, correlation=correlation_of(error.hook_instance))
+            raise Problem.of(error) from None
+        except RecursionError:
+            fault = Fault("body", "something that is nested too deeply", "a CDS Hooks request belongs here")
+            raise Problem.of(BadRequest((fault,))) from None
 
     async def feedback(self, request: Request) -> Response:
         """POST /cds-services/{id}/feedback: what is not kept is not acknowledged."""

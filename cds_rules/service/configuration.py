@@ -380,8 +380,8 @@ def _lacking(settings: Settings) -> Iterator[str]:
         yield 'cors.origins: found "*"; production needs a list of origins'
     if not settings.store.url.get_secret_value():
         yield "store.url: found nothing; production needs a database that outlasts the process"
-    if len(settings.store.key.get_secret_value()) < LEAST_KEY:
-        yield f"store.key: found fewer than {LEAST_KEY} characters; production needs a secret, by {PREFIX}STORE_KEY or store.key_file"
+    if not settings.store.key.get_secret_value():
+        yield f"store.key: found nothing; production needs a secret of at least {LEAST_KEY} characters, by {PREFIX}STORE_KEY or store.key_file"
     yield from _review_lacking(settings)
     if settings.heed_at:
         yield "heed_at: found true; in production no client chooses the instant it is judged at"
@@ -406,7 +406,11 @@ def _review_lacking(settings: Settings) -> Iterator[str]:
 
 
 def _unfit(settings: Settings) -> Iterator[str]:
-    server, review = settings.server, settings.review
+    server, review, kept = settings.server, settings.review, settings.store
+    if 0 < len(kept.key.get_secret_value()) < LEAST_KEY:
+        yield f"store.key: found fewer than {LEAST_KEY} characters; a secret of at least so many belongs there"
+    if any(len(each) < LEAST_KEY for each in kept.previous_keys.get_secret_value().split()):
+        yield f"store.previous_keys: found one of fewer than {LEAST_KEY} characters; earlier keys in full belong there, with blanks between several"
     if review.issuer and not review.client_id:
         yield "review.client_id: found nothing beside review.issuer; what the provider calls these pages belongs there"
     if review.house_claim and not review.houses:

@@ -65,7 +65,7 @@ def record(
                 received_at=received,
                 reason=(item.reason if _CODE.match(item.reason) else _OTHER) if item.reason else None,
                 reason_system=item.reason_system if _SYSTEM.match(item.reason_system) else None,
-                suggestions=json.dumps([each for each in map(_uuid, item.suggestions) if each]) or None,
+                suggestions=json.dumps([each for each in map(_uuid, item.suggestions) if each]),
                 comment=keys.seal(item.comment.encode(errors="replace")) if comments and item.comment else None,
             )
             new = connection.scalar(insert.on_conflict_do_nothing(index_elements=["identity"]).returning(feedback.c.id))

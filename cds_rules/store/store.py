@@ -80,10 +80,11 @@ class Store:
         """Bring the database to this version and begin to record. One that does not answer now is tried again later.
 
         Raises:
-            StoreError: it can never be used as it is set.
+            StoreError: it, or a key, can never be used as it is set.
         """
         try:
             self.migrate()
+            self.keys  # noqa: B018 (a key that cannot be used ends the start, not each answer)
         except StoreUnavailable as error:
             LOGGER.error("%s; answers are given, and nothing is kept until it does", error)
         self._recorder = self._new_recorder()

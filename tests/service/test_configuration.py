@@ -158,6 +158,13 @@ def test_a_secret_that_is_named_twice_or_not_there_is_said(tmp_path: Path) -> No
     assert "the path of a file with the secret belongs here" in absent
 
 
+def test_a_key_that_is_too_short_is_said_in_any_mode() -> None:
+    assert [each.split(":")[0] for each in mistakes(STORE_KEY="short", STORE_PREVIOUS_KEYS=f"{SECRET} short")] == [
+        "store.key",
+        "store.previous_keys",
+    ]
+
+
 def test_development_listens_on_this_machine_alone() -> None:
     (mistake,) = mistakes(SERVER_HOST="0.0.0.0")
     assert mistake.startswith('server.host: found "0.0.0.0"; in development a loopback address belongs here')

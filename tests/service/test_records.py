@@ -16,9 +16,12 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from cds_rules.evaluate import Knowledge
+from cds_rules.hooks.response import EVALUATION
+from cds_rules.hooks.schemas import RESPONSE
 from cds_rules.service import settings as sections
 from cds_rules.service.app import create_app
 from cds_rules.service.settings import Settings
+from cds_rules.store.errors import StoreError
 from cds_rules.store.store import Store
 from tests.service.jwt import bearer, key_set, token
 from tests.store.scenes import KEY, SERVICE, sample
@@ -90,6 +93,39 @@ def test_an_overridden_card_stays_away_over_workers_and_restarts(start: Callable
     assert ask(first, other)["cards"]
 
 
+def test_what_was_overridden_is_explained_so(start: Callable[..., TestClient]) -> None:
+    client = start()
+    card = ask(client)["cards"][0]
+    settled(client)
+    client.post(f"{VIEW}/feedback", json={"feedback": [item(card["uuid"])]})
+    told = client.post("/explain?rule=mg-oral-severe-ckd", json=sample()).json()["rules"][0]
+    assert (told["outcome"], told["by"]) == ("suppressed", "override")
+    assert told["because"][0].startswith("overridden ")
+
+
+def test_all_that_is_told_of_an_evaluation_is_in_the_document(start: Callable[..., TestClient]) -> None:
+    described = RESPONSE["properties"]["extension"]["properties"][EVALUATION]["properties"]
+    client = start()
+    dead = sample()
+    dead["prefetch"]["patient"]["deceasedBoolean"] = True
+    deceased = ask(client, dead)["extension"][EVALUATION]
+    card = ask(client)["cards"][0]
+    settled(client)
+    client.post(f"{VIEW}/feedback", json={"feedback": [item(card["uuid"])]})
+    overridden = ask(client)["extension"][EVALUATION]
+    assert "suppressed" in overridden
+    assert "silenced" in deceased
+    assert {*overridden, *deceased} <= described.keys()
+
+
+@pytest.mark.parametrize("name", ["key", "previous_keys"])
+def test_a_key_that_cannot_be_used_ends_the_start(name: str, knowledge: Knowledge, tmp_path: Path) -> None:
+    section = {"url": SecretStr(f"sqlite:///{tmp_path / 'a.db'}"), "key": SecretStr(KEY)} | {name: SecretStr("short")}
+    app = create_app(knowledge, Settings(store=sections.Store(**section)))
+    with pytest.raises(StoreError, match="store key: a secret of at least 32 characters"), TestClient(app):
+        pass
+
+
 def test_two_clients_that_use_one_id_for_two_patients_share_no_memory_and_no_report(
     knowledge: Knowledge, tmp_path: Path
 ) -> None:
@@ -142,9 +178,10 @@ def test_the_report_takes_limits_and_names_bad_ones(start: Callable[..., TestCli
     settled(client)
     assert client.get("/reports/feedback").json()["rules"][0]["unanswered"]["count"] == 1
     assert client.get("/reports/feedback?since=2999-01-01").json()["rules"] == []
-    refused = client.get("/reports/feedback?until=soon")
-    assert refused.status_code == 400
-    assert "until: found something else; a day such as" in refused.text
+    for said in ("soon", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00%2B14:00"):
+        refused = client.get(f"/reports/feedback?until={said}")
+        assert refused.status_code == 400
+        assert "until: found something else; a day such as" in refused.text
 
 
 def test_a_store_that_is_away_harms_no_answer_and_acknowledges_no_feedback(
