@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -48,6 +48,11 @@ def markdown(text: str) -> Markup:
     return Markup(_markdown().render(text))
 
 
+def document(text: str, address: Callable[[str], str]) -> Markup:
+    """A Markdown page of ours as HTML, with tables. address: where a link leads on the pages."""
+    return Markup(_documents().render(text, {"address": address}))
+
+
 def _spoken(language: Language) -> Environment:
     """Templates in which `t("...")` says our words, `speak` a text of ours and `word` a key."""
     spoken = _environment().overlay()
@@ -77,6 +82,24 @@ def _markdown() -> MarkdownIt:
     reader = MarkdownIt("commonmark", {"html": False}).disable("image")
     reader.add_render_rule("link_open", _link_open)
     return reader
+
+
+@cache
+def _documents() -> MarkdownIt:
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    reader.add_render_rule("link_open", _link_within)
+    reader.add_render_rule("table_open", lambda *_: Markup('<div class="scroll" tabindex="0"><table>\n'))
+    reader.add_render_rule("table_close", lambda *_: Markup("</table></div>\n"))
+    reader.add_render_rule("th_open", lambda *_: Markup('<th scope="col">'))
+    return reader
+
+
+def _link_within(self: RendererHTML, tokens: list[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    href = str(tokens[place].attrGet("href") or "")
+    if "://" in href:
+        return _link_open(self, tokens, place, options, env)
+    tokens[place].attrSet("href", env["address"](href))
+    return self.renderToken(tokens, place, options, env)
 
 
 def _link_open(self: RendererHTML, tokens: list[Token], place: int, options: OptionsDict, env: EnvType) -> str:

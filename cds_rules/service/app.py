@@ -192,7 +192,7 @@ class Desk:
         for warning in self.warnings:
             log(logging.WARNING, warning)
         await self.records.open()
-        beside = [asyncio.create_task(each) for each in (self.canaries.watch(), _prepare(self.knowledge))]
+        beside = [asyncio.create_task(each) for each in (self.canaries.watch(), self._prepare())]
         # all that start-up built is taken out of the collector's rounds: they would show in the slowest answers
         gc.collect()
         gc.freeze()
@@ -204,6 +204,11 @@ class Desk:
         await self.outbound.aclose()
         await self.records.close()
         self.traces.close()
+
+    async def _prepare(self) -> None:
+        """What is made ready beside the first answers, and the texts of the rules are kept, to be read when they changed."""
+        await _prepare(self.knowledge)
+        await self.records.remember(self.knowledge, self.clock())
 
     async def services(self, request: Request) -> Response:
         """GET /cds-services."""

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cds_rules.engine.overrides import Override
+from cds_rules.evaluate import Knowledge
 from cds_rules.hooks.feedback import read_feedback
 from cds_rules.hooks.outcome import Issue, operation_outcome
 from cds_rules.hooks.prefetch import State
@@ -25,7 +26,7 @@ from cds_rules.service.errors import Problem
 from cds_rules.service.tokens import Caller
 from cds_rules.store.decisions import Caller as Asker
 from cds_rules.store.decisions import Decision
-from cds_rules.store.errors import StoreUnavailable
+from cds_rules.store.errors import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:  # SQLAlchemy comes with it
     from cds_rules.store.store import Store
@@ -57,6 +58,15 @@ class Records:
         await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.store.open())
         where = "SQLite" if self.store.database.sqlite else "PostgreSQL"
         LOGGER.info("store: %s, decisions kept: %s", where, self.store.settings.keep)
+
+    async def remember(self, knowledge: Knowledge, at: datetime) -> None:
+        """Keep the texts of the rules; without a store that answers they are kept at another start."""
+        if self._threads is None or self.store.settings.keep == "off":
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self.store.remember, knowledge, at)
+        except (StoreError, OSError) as error:
+            LOGGER.warning("texts of rules are not kept: %s", type(error).__name__)
 
     async def close(self) -> None:
         """Write what waits; called once, when the service stops."""

@@ -34,6 +34,15 @@ class Reception:
         """All of them."""
         return self.accepted + self.unanswered + sum(self.overridden.values())
 
+    def add(self, state: str, reason: str, count: int) -> None:
+        """Count cards that were answered alike."""
+        if state == "accepted":
+            self.accepted += count
+        elif state == "overridden":
+            self.overridden[reason] = self.overridden.get(reason, 0) + count
+        else:
+            self.unanswered += count
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -94,13 +103,7 @@ def report(
         for rule, state, reason, count in connection.execute(
             shown.group_by(alert.c.rule, alert.c.state, alert.c.reason)
         ):
-            one = found.setdefault(rule, Reception(rule))
-            if state == "accepted":
-                one.accepted += count
-            elif state == "overridden":
-                one.overridden[reason] = one.overridden.get(reason, 0) + count
-            else:
-                one.unanswered += count
+            found.setdefault(rule, Reception(rule)).add(state, reason, count)
         first, since_then = connection.execute(select(func.min(ledger.c.sequence), func.min(ledger.c.at))).one()
         if first and first > 1:  # feedback may be kept for longer than decisions: of what it was about nothing is known
             strangers = strangers.where(feedback.c.received_at >= since_then)

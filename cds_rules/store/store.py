@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from cds_rules.engine.overrides import Override
+from cds_rules.evaluate import Knowledge
 from cds_rules.hooks.feedback import Item
 from cds_rules.service.settings import Settings
 from cds_rules.store import answers, ledger
@@ -27,6 +28,7 @@ from cds_rules.store.ledger import Verified
 from cds_rules.store.recall import Recalled, houses, recall
 from cds_rules.store.recorder import Counts, Recorder, unheard
 from cds_rules.store.report import Report, report
+from cds_rules.store.rules import remember, text_of
 from cds_rules.store.tokens import Tokens
 
 LOGGER = logging.getLogger("cds_rules.store")
@@ -148,6 +150,11 @@ class Store:
         """Whether a token is used for the first time; see `Tokens.first_seen`."""
         self.migrate()
         return self.tokens.first_seen(issuer, jti, expires)
+
+    def remember(self, knowledge: Knowledge, at: datetime) -> None:
+        """Keep the texts of the rules that are not kept yet."""
+        self.migrate()
+        remember(self.database, (text_of(knowledge, rule) for rule in knowledge.rules), at)
 
     def report(self, since: datetime | None = None, until: datetime | None = None, of: Caller | None = None) -> Report:
         """How cards were received. of: cards of one alone; None: of all."""

@@ -26,6 +26,7 @@ from cds_rules.service import settings as sections
 from cds_rules.service.app import create_app
 from cds_rules.service.settings import Settings
 from cds_rules.store.decisions import Caller
+from cds_rules.store.rules import remember, text_of
 from cds_rules.store.visits import Visit, begin
 from tests.store.scenes import KEY, NOBODY, SAMPLES, decided, override, sample, store, write
 
@@ -34,6 +35,8 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
+CHANGED = "mg-oral-severe-ckd"
+"""A rule of which the store knows an earlier text."""
 OTHERS = Caller("other-tenant", "https://other.example.org")
 
 
@@ -75,6 +78,8 @@ def fill(knowledge: Knowledge, url: str, keep: str = "full") -> None:
     answers = [override(card["uuid"], each.at + timedelta(minutes=5)) for each, card in cards[::4]]
     answers += [replace(override(card["uuid"], each.at), outcome="accepted", reason="") for each, card in cards[1::6]]
     kept.feedback(answers, service="magnesium-cramps-patient-view", caller=NOBODY)
+    before = replace(text_of(knowledge, CHANGED), version="0.9.0", status="draft")
+    remember(kept.database, [replace(before, text=before.text.replace("G4, G5", "G5"))], decisions[0].at)
     now = datetime.now(UTC)
     for role in ROLES:
         visit = Visit(f"the {role}", role.capitalize(), role, None, "", now, now, now + timedelta(hours=10))
