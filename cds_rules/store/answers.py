@@ -20,9 +20,10 @@ from sqlalchemy import Connection, select, update
 from cds_rules.engine.overrides import Override
 from cds_rules.hooks.feedback import Item
 from cds_rules.store.database import Database
-from cds_rules.store.decisions import Caller, remembered
+from cds_rules.store.decisions import Caller
 from cds_rules.store.errors import StoreError
 from cds_rules.store.keys import Keys
+from cds_rules.store.packing import remembered
 from cds_rules.store.tables import alert, feedback
 
 Became = Literal["recorded", "repeated", "unmatched"]

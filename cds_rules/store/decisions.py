@@ -7,19 +7,17 @@ of the patient, user, client and resources are keyed hashes, unless everything i
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
-from cds_rules.engine.overrides import Covered, Override, covered
+from cds_rules.engine.overrides import covered
 from cds_rules.evaluate import Call, Evaluation
-from cds_rules.fhir import Document
 from cds_rules.hooks.response import FINDING
 from cds_rules.store.keys import Keys
+from cds_rules.store.packing import as_json, memory, packed
 
 Keep = Literal["off", "hashed", "full"]
 """What is kept of an evaluation: nothing; hashes and reasons; besides, sealed, all that is needed to judge again."""
@@ -98,7 +96,7 @@ def rows(decision: Decision, keys: Keys, keep: Keep) -> tuple[dict[str, Any], li
         "status": decision.status,
         "latency_us": decision.latency_us,
         "fingerprint": evaluation.fingerprint,
-        "record": _json(record),
+        "record": as_json(record),
         "content": keys.seal(packed(call)) if keep == "full" else None,
     }
     memories = {each.rule.id: covered(each, evaluation.derived.facts, evaluation.chart) for each in evaluation.findings}
@@ -127,65 +125,3 @@ def rows(decision: Decision, keys: Keys, keep: Keep) -> tuple[dict[str, Any], li
 def _finding(card: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = card["extension"][FINDING]
     return found
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
-def memory(covers: tuple[Covered, ...]) -> bytes:
-    """What an override of a card would be about, to be sealed."""
-    return _json([[each.rule, each.indicator, sorted(each.products), dict(each.measures)] for each in covers]).encode()
-
-
-def remembered(plain: bytes, at: datetime, level: str, reason: str) -> Override:
-    """The override of a card, from what `memory` kept."""
-    covers = tuple(
-        Covered(rule, indicator, frozenset(products), measures)
-        for rule, indicator, products, measures in json.loads(plain)
-    )
-    return Override(at, level, reason, covers)  # type: ignore[arg-type]
-
-
-def packed(call: Call) -> bytes:
-    """All that is needed to judge a call again; no token is part of a call."""
-    return _json(
-        {
-            "hook": call.hook,
-            "at": call.at.isoformat(),
-            "patient_id": call.patient_id,
-            "hook_instance": call.hook_instance,
-            "selections": None if call.selections is None else sorted(call.selections),
-            "missing": dict(call.missing),
-            "zone": getattr(call.zone, "key", None) or (call.zone.utcoffset(call.at) or timedelta()).total_seconds(),
-            "documents": [[bytes(each.raw).decode("utf-8", "surrogateescape"), each.origin] for each in call.documents],
-            "language": call.language,
-            "overrides": [
-                [each.at.isoformat(), each.indicator, each.reason, memory(each.covers).decode()]
-                for each in call.overrides
-            ],
-        }
-    ).encode()
-
-
-def unpacked(plain: bytes) -> Call:
-    """The call that `packed` was given."""
-    said = json.loads(plain)
-    zone = said["zone"]
-    return Call(
-        hook=said["hook"],
-        at=datetime.fromisoformat(said["at"]),
-        documents=tuple(
-            Document(body.encode("utf-8", "surrogateescape"), origin) for body, origin in said["documents"]
-        ),
-        patient_id=said["patient_id"],
-        hook_instance=said["hook_instance"],
-        selections=None if said["selections"] is None else frozenset(said["selections"]),
-        missing=said["missing"],
-        language=said["language"],
-        zone=ZoneInfo(zone) if isinstance(zone, str) else timezone(timedelta(seconds=zone)),
-        overrides=tuple(
-            remembered(covers.encode(), datetime.fromisoformat(at), indicator, reason)
-            for at, indicator, reason, covers in said["overrides"]
-        ),
-    )

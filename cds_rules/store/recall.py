@@ -16,8 +16,8 @@ from sqlalchemy import Connection, RowMapping, select
 
 from cds_rules.evaluate import Call
 from cds_rules.store.database import Database
-from cds_rules.store.decisions import unpacked
 from cds_rules.store.keys import Keys
+from cds_rules.store.packing import unpacked
 from cds_rules.store.tables import alert, ledger
 
 MOST = 200

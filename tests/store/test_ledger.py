@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from cds_rules.evaluate import Knowledge, evaluate
-from cds_rules.store.decisions import Caller, Decision, unpacked
+from cds_rules.store.decisions import Caller, Decision
+from cds_rules.store.packing import unpacked
 from cds_rules.store.store import Store
 from cds_rules.store.tables import alert, feedback, ledger
 from tests.store import scenes
