@@ -147,6 +147,9 @@ def replay(
             metavar="FILE", help="Codes that `cds-rules terminology update` wrote, as the service reads them."
         ),
     ] = None,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Add to each line of --json what was judged, to make a review set of it.")
+    ] = False,
 ) -> None:
     """Judge stored records and say what fires, what does not, and what could not be told.
 
@@ -156,7 +159,7 @@ def replay(
     from cds_rules.replay.command import Asked, run
 
     words = (tuple(paths), hook, at, expect, json, report, strict, each, jobs, tuple(pack or ()), parameters, language)
-    raise typer.Exit(run(Asked(*words, codes)))
+    raise typer.Exit(run(Asked(*words, codes, calls)))
 
 
 def _folders(packs: Sequence[str] | None) -> list[Path]:

@@ -56,6 +56,7 @@ class Asked:
     parameters: Path | None = None
     language: str = ENGLISH
     codes: Path | None = None
+    calls: bool = False
 
 
 def run(asked: Asked) -> int:
@@ -134,6 +135,8 @@ def _options(asked: Asked) -> Options:
             f"--at each-order drafts each order anew, which {hook} does not look at; order-sign or order-select belongs there",
             "--hook",
         )
+    if asked.calls and asked.json is None:
+        raise BadInput("goes into the lines of --json; name their file there as well", "--calls")
     if asked.expect is not None and not asked.expect.is_dir():
         raise BadInput(f"{asked.expect} is no folder; a folder of expected cards belongs there", "--expect")
     for path in asked.paths:
@@ -142,7 +145,9 @@ def _options(asked: Asked) -> Options:
     for written in (asked.report, asked.json):
         if written is not None and str(written) != "-":
             _check_writable(written, asked.paths)
-    return Options(hook, when, asked.strict, None, asked.pack, asked.parameters, asked.language, asked.codes)
+    return Options(
+        hook, when, asked.strict, None, asked.pack, asked.parameters, asked.language, asked.codes, asked.calls
+    )
 
 
 def _jobs(tasks: int) -> int:

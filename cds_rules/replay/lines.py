@@ -1,9 +1,13 @@
 """Results as NDJSON: one line an evaluation, the same keys always, the same bytes for the same input and instant.
 
+With `--calls` each line also has what became of every rule and what was judged, so that a review set can be made of it.
+
 Flows in: `Result`s. Flows out: bytes. Floor: edge.
 """
 
 from __future__ import annotations
+
+import json
 
 from cds_rules.replay.run import Result
 from cds_rules.replay.wire import encoded
@@ -38,6 +42,7 @@ def line(result: Result) -> bytes:
                 "matcher": result.matcher,
                 "disagreements": result.disagreements,
                 "fingerprint": result.fingerprint,
+                **({"outcomes": result.outcomes, "call": json.loads(result.call)} if result.call else {}),
             }
         )
         + b"\n"

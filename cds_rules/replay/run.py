@@ -31,6 +31,7 @@ from cds_rules.replay.record import Record, dated
 from cds_rules.replay.sources import Fragment, Plan, Problem, Slices, Task, joined, load, stem_of
 from cds_rules.replay.wire import USED, entries
 from cds_rules.review.shown import evidence_of
+from cds_rules.store.packing import packed
 from cds_rules.vocabulary.chart import Source, Unread
 from cds_rules.vocabulary.clock import completed_years
 from cds_rules.vocabulary.errors import BadInput, CdsRulesError
@@ -46,7 +47,7 @@ class Options:
     """How to replay.
 
     strict: full FHIR validation of all that is read. packs, folders, parameters, codes: as for `load_packs`. language: of the
-    cards.
+    cards. calls: results also carry what was judged, and what became of every rule that is in use.
     """
 
     hook: str = "patient-view"
@@ -57,6 +58,7 @@ class Options:
     parameters: Path | None = None
     language: str = ENGLISH
     codes: Path | None = None
+    calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Result:
 
     name: stem of the file, by which expected cards are found. about: the patient in a few words. order: the reference of
     the order being written. drafts: what the drafts are called. evidence: rule -> the values its card rests on. notes: what a reader should know.
+    call: what was judged, packed; outcomes: rule -> its state and level; both only where they were asked for.
     """
 
     name: str
@@ -85,6 +88,8 @@ class Result:
     order: str = ""
     drafts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    call: bytes = b""
+    outcomes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -265,7 +270,10 @@ def _of_record(
     notes = [*record.notes, *([moment.note] if moment.note else [])]
     if count := unsettled(record.items):
         notes.append(f"{count} finished orders without an end date: not counted as active at any time")
-    result = _result(evaluate(knowledge, call), name, record.name, record.origins, tuple(notes))
+    evaluation = evaluate(knowledge, call)
+    result = _result(evaluation, name, record.name, record.origins, tuple(notes))
+    if options.calls:
+        result = _with_call(result, knowledge, call, evaluation)
     order = moment.order.reference if moment.order else ""
     return replace(result, order=order, unread=(*result.unread, *unread)) if order or unread else result
 
@@ -273,7 +281,19 @@ def _of_record(
 def _of_request(knowledge: Knowledge, origin: str, body: bytes, options: Options, now: datetime) -> Result:
     call, notes = call_of_request(knowledge, body, options.when, now)
     call = replace(call, language=options.language)
-    return _result(evaluate(knowledge, call), stem_of(origin), f"Patient/{call.patient_id}", (origin,), notes)
+    evaluation = evaluate(knowledge, call)
+    result = _result(evaluation, stem_of(origin), f"Patient/{call.patient_id}", (origin,), notes)
+    return _with_call(result, knowledge, call, evaluation) if options.calls else result
+
+
+def _with_call(result: Result, knowledge: Knowledge, call: Call, evaluation: Evaluation) -> Result:
+    """A result with all that a reader of it needs to judge for themselves."""
+    outcomes = {
+        rule: (outcome.state, outcome.indicator or "")
+        for rule, outcome in evaluation.outcomes.items()
+        if knowledge.rules[rule].status == "active"
+    }
+    return replace(result, call=packed(call), outcomes=outcomes)
 
 
 def _result(
