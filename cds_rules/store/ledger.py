@@ -22,7 +22,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, null, selec
 from cds_rules.store.database import Database
 from cds_rules.store.errors import StoreError
 from cds_rules.store.keys import Keys
-from cds_rules.store.tables import alert, chain, feedback, ledger
+from cds_rules.store.tables import alert, chain, feedback, ledger, review_item, review_set
 
 Written = tuple[dict[str, Any], list[dict[str, Any]]]
 _PAGE = 500
@@ -258,6 +258,8 @@ def prune(
         if hollow:
             records.append(_own_record("emptied", now, {"through": emptied, "rows": hollow}))
         append(connection, keys, records)
+        old = select(review_set.c.id).where(review_set.c.made < content)
+        connection.execute(update(review_item).where(review_item.c.set_id.in_(old)).values(content=null()))
         answered = connection.execute(delete(feedback).where(feedback.c.received_at < answers)).rowcount
     return {"decisions": gone, "contents": hollow, "feedback": answered}
 
@@ -276,6 +278,9 @@ def forget(database: Database, keys: Keys, now: datetime, patient: str, tenant: 
                 delete(feedback).where(feedback.c.card.in_(cards), feedback.c.tenant == tenant)
             ).rowcount
         connection.execute(delete(alert).where(alert.c.patient.in_(hashes)))
+        connection.execute(
+            update(review_item).where(review_item.c.patient.in_(hashes)).values(content=null(), patient=null())
+        )
         nothing = dict.fromkeys(("client", "server", "patient", "user_id", "instance", "record", "content"), null())
         connection.execute(update(ledger).where(ledger.c.patient.in_(hashes)).values(**nothing))
         append(connection, keys, [_own_record("forgotten", now, {"rows": list(part)}) for part in _in_parts(rows)])

@@ -275,9 +275,12 @@ review_item = Table(
     Column("content", LargeBinary),
     # uuid of the card of the alert it was made from; none for what was replayed
     Column("card", String(36)),
+    # so that it can be forgotten
+    Column("patient", HASH),
     UniqueConstraint("set_id", "position"),
     Index(None, "set_id", "rule"),
     Index(None, "card"),
+    Index(None, "patient"),
 )
 
 reading = Table(
