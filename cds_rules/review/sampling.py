@@ -1,0 +1,159 @@
+"""A review set out of a replay run: a random sample, stratified by rule and by what became of it, silences among them.
+
+Of every rule each evaluation of a run is in one stratum: an alert, suppressed, not judged, or silent. From each stratum some
+are drawn (reservoir sampling, Vitter's algorithm R, so that a run of any length is read line by line), and an item stands for
+as many as its stratum had to each that was drawn. The seed is kept: the same run and seed give the same set.
+Flows in: the lines of `cds-rules replay --json FILE --calls`. Flows out: items and strata. Floor: edge (review).
+
+    Source: Vitter JS, ACM Trans Math Softw 1985;11:37-57. doi:10.1145/3147.3165
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import IO, Any
+
+from cds_rules.cards.cards import FINDING
+from cds_rules.store.reviews import STRATA, Drawn, NewItem, Stratum
+from cds_rules.vocabulary.errors import BadInput
+
+_STATES: dict[str, Stratum] = {"suppressed": "suppressed", "not-judged": "not-judged"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How much to draw: alerts of each rule, silences of each rule and stratum. rules: only these; (): those with an alert."""
+
+    alerts: int = 20
+    silences: int = 10
+    rules: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was drawn, in the order it is to be read in, which is random. fingerprint: of the rules it was judged with."""
+
+    items: tuple[NewItem, ...]
+    strata: tuple[Drawn, ...]
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class _Reservoir:
+    """A stratum of a rule: where the drawn lines begin, and how many there were."""
+
+    most: int
+    random: Random
+    seen: int = 0
+    places: list[int] = field(default_factory=list)
+
+    def offer(self, place: int) -> None:
+        self.seen += 1
+        if len(self.places) < self.most:
+            self.places.append(place)
+        elif (at := self.random.randrange(self.seen)) < self.most:
+            self.places[at] = place
+
+
+def sample(run: IO[bytes], wish: Wish) -> Sample:
+    """Draw a set from a run, which is read twice.
+
+    Raises:
+        BadInput: where, what was found and what belongs there; never what a line holds.
+    """
+    reservoirs: dict[tuple[str, Stratum], _Reservoir] = {}
+    fingerprints: set[str] = set()
+    for number, place, line in _lines(run):
+        fingerprints.add(str(line.get("fingerprint", "")))
+        for rule, stratum in _strata(line, number):
+            if wish.rules and rule not in wish.rules:
+                continue
+            most = wish.alerts if stratum == "alert" else wish.silences
+            key = (rule, stratum)
+            if key not in reservoirs:
+                reservoirs[key] = _Reservoir(most, Random(f"{wish.seed} {rule} {stratum}"))
+            reservoirs[key].offer(place)
+    if not reservoirs:
+        raise BadInput("there is no evaluation of these rules in it; the output of a replay belongs here")
+    if len(fingerprints) > 1:
+        raise BadInput("it was judged with different rules; the output of one replay belongs here")
+    spoken = wish.rules or {rule for rule, stratum in reservoirs if stratum == "alert"}
+    chosen = {key: each for key, each in reservoirs.items() if key[0] in spoken}
+    if not chosen:
+        raise BadInput("no rule spoke in it; name the rules whose silences are to be read")
+    items = [
+        _item(run, place, rule, stratum, each.seen / len(each.places))
+        for (rule, stratum), each in sorted(chosen.items())
+        for place in sorted(each.places)
+    ]
+    Random(f"{wish.seed} order").shuffle(items)
+    strata = tuple(
+        Drawn(rule, stratum, each.seen, len(each.places))
+        for (rule, stratum), each in sorted(chosen.items(), key=lambda pair: (pair[0][0], STRATA.index(pair[0][1])))
+    )
+    return Sample(tuple(items), strata, fingerprints.pop())
+
+
+def _lines(run: IO[bytes]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Number, place and content of every line."""
+    run.seek(0)
+    number, place = 0, 0
+    while line := run.readline():
+        number += 1
+        if line.strip():
+            yield number, place, _read(line, number)
+        place = run.tell()
+
+
+def _read(line: bytes, number: int) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("cards"), list):
+        raise BadInput(
+            "is no result of a replay; the file of `cds-rules replay --json FILE --calls` belongs here",
+            f"line {number}",
+        )
+    if not isinstance(found.get("call"), dict) or not isinstance(found.get("outcomes"), dict):
+        raise BadInput("does not hold what was judged; replay again with --calls", f"line {number}")
+    return found
+
+
+def _strata(line: dict[str, Any], number: int) -> Iterator[tuple[str, Stratum]]:
+    """The stratum of each rule in an evaluation."""
+    try:
+        spoken = {card["extension"][FINDING]["rule"] for card in line["cards"]}
+        for rule, (state, _) in line["outcomes"].items():
+            yield rule, "alert" if rule in spoken else _STATES.get(state, "silent")
+    except (KeyError, TypeError, ValueError):
+        raise BadInput("a card or an outcome in it is not one of ours", f"line {number}") from None
+
+
+def _item(run: IO[bytes], place: int, rule: str, stratum: Stratum, weight: float) -> NewItem:
+    run.seek(place)
+    line = json.loads(run.readline())
+    card = next((each for each in line["cards"] if each["extension"][FINDING]["rule"] == rule), None)
+    state, level = line["outcomes"][rule]
+    content = {"call": line["call"], "card": card, "state": state, "cards": _others(line, rule)}
+    call = line["call"]
+    return NewItem(
+        rule=rule,
+        version=card["extension"][FINDING]["version"] if card else "",
+        stratum=stratum,
+        level=level if stratum in ("alert", "suppressed") else "",
+        hook=str(line.get("hook", ""))[:64],
+        weight=weight,
+        content=json.dumps(content, separators=(",", ":")).encode(),
+        patient=str(call.get("patient_id") or ""),
+    )
+
+
+def _others(line: dict[str, Any], rule: str) -> list[str]:
+    """Rules whose cards were shown beside it."""
+    spoken = [str(each["extension"][FINDING]["rule"]) for each in line["cards"]]
+    return [each for each in spoken if each != rule]
