@@ -216,6 +216,14 @@ def run_cases(
         bool,
         typer.Option("--mutants", help="Also break each rule in every small way and see whether its cases notice."),
     ] = False,
+    cases: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Run the files of cases in this folder, such as those of a review.",
+            show_default=False,
+        ),
+    ] = None,
     parameters: Parameters = None,
 ) -> None:
     """Run the cases of rules by both matchers.
@@ -225,7 +233,7 @@ def run_cases(
     """
     from cds_rules.commands.test import command
 
-    raise typer.Exit(command(_folders(pack), rule, mutants, parameters))
+    raise typer.Exit(command(_folders(pack), rule, mutants, parameters, cases))
 
 
 @commands.command()

@@ -46,8 +46,12 @@ class RuleReport:
         return len(self.failed) + len(self.mistakes)
 
 
-def command(folders: Sequence[Path], only: str, with_mutants: bool, parameters: Path | None = None) -> int:
+def command(
+    folders: Sequence[Path], only: str, with_mutants: bool, parameters: Path | None = None, cases: Path | None = None
+) -> int:
     """Run the cases of all rules or of one, print a table, the cases that failed and the mutants nobody noticed.
+
+    cases: a folder of files of cases to run in place of those beside the rules; a rule without one has none.
 
     Raises:
         PackError: a pack cannot be read. BadInput: no pack has the rule.
@@ -58,7 +62,7 @@ def command(folders: Sequence[Path], only: str, with_mutants: bool, parameters: 
         raise BadInput(f'no rule has the id "{only}"{near(only, rules)}')
     messages = Console(stderr=True)
     running = track(
-        run(packs, only, with_mutants),
+        run(packs, only, with_mutants, cases),
         "cases",
         total=1 if only else len(rules),
         console=messages,
@@ -69,21 +73,30 @@ def command(folders: Sequence[Path], only: str, with_mutants: bool, parameters: 
     Console(highlight=False).print(_table(reports, with_mutants))
     for line in _complaints(reports):
         print(line)
-    cases, mutants = sum(len(report.results) for report in reports), sum(report.mutants for report in reports)
+    if cases is not None and not reports:
+        raise BadInput(
+            "found no file of cases of a rule; files such as mg-oral-aki.cases.yaml belong there", str(cases)
+        )
+    ran, mutants = sum(len(report.results) for report in reports), sum(report.mutants for report in reports)
     failed = sum(report.wrong for report in reports)
     noticed = mutants - sum(len(report.survivors) for report in reports)
-    print(f"{cases} cases, {failed} failed" + (f"; {noticed} of {mutants} mutants noticed" if with_mutants else ""))
+    print(f"{ran} cases, {failed} failed" + (f"; {noticed} of {mutants} mutants noticed" if with_mutants else ""))
     return 1 if failed or noticed < CAUGHT_AT_LEAST * mutants else 0
 
 
-def run(packs: Sequence[Pack], only: str = "", with_mutants: bool = False) -> Iterator[RuleReport]:
+def run(
+    packs: Sequence[Pack], only: str = "", with_mutants: bool = False, cases_in: Path | None = None
+) -> Iterator[RuleReport]:
     """Run the cases of every rule (or of one), rule by rule."""
     for pack in packs:
         for rule in pack.rules:
             if only and rule.id != only:
                 continue
-            path = pack.folder / "rules" / f"{rule.id}.cases.yaml"
-            cases, mistakes = read_cases(path, f"{pack.folder.name}/rules/{path.name}", rule.id, pack.words)
+            path = (cases_in or pack.folder / "rules") / f"{rule.id}.cases.yaml"
+            if cases_in and not path.exists():
+                continue
+            where = cases_in.name if cases_in else f"{pack.folder.name}/rules"
+            cases, mistakes = read_cases(path, f"{where}/{path.name}", rule.id, pack.words)
             alive, count = survivors(rule, cases) if with_mutants else ([], 0)
             yield RuleReport(pack, rule, tuple(run_cases(rule, cases)), mistakes, tuple(alive), count)
 
