@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, null, select, update
 
 from cds_rules.store.database import Database
 from cds_rules.store.errors import StoreError
@@ -128,6 +128,7 @@ class _Walk:
         self.rows = self.alerts = self.sequence = 0
         self.mac = ""
         self._forgotten: set[int] = set()
+        self._emptied_alone: set[int] = set()
         self._emptied = self._pruned = 0
 
     def problems(self) -> Iterator[str]:
@@ -165,7 +166,8 @@ class _Walk:
                 self._pruned = self.sequence = said["through"]
                 self.mac = said["mac"]
             elif kind == "emptied":
-                self._emptied = max(self._emptied, said["through"])
+                self._emptied = max(self._emptied, said.get("through", 0))
+                self._emptied_alone.update(said.get("sequences", ()))
             elif kind == "forgotten":
                 self._forgotten.update(said["rows"])
         first = self._connection.scalar(select(func.min(ledger.c.sequence)))
@@ -204,7 +206,12 @@ class _Walk:
                 yield f"row {sequence} was emptied, and no record says that a patient was forgotten"
         elif sign(_canonical(row, row["alerts"]), row["key_id"]) != row["digest"]:
             yield f"row {sequence} or its alerts were changed"
-        elif row["content_digest"] and row["content"] is None and sequence > self._emptied:
+        elif (
+            row["content_digest"]
+            and row["content"] is None
+            and sequence > self._emptied
+            and sequence not in self._emptied_alone
+        ):
             yield f"what row {sequence} was judged on was removed, and no record says so"
         elif row["content"] is not None and hashlib.sha256(row["content"]).hexdigest() != row["content_digest"]:
             yield f"what row {sequence} was judged on was changed"
@@ -264,9 +271,33 @@ def prune(
     return {"decisions": gone, "contents": hollow, "feedback": answered}
 
 
-def forget(database: Database, keys: Keys, now: datetime, patient: str, tenant: str = "") -> Mapping[str, int]:
-    """Take everything about one patient out; the chain keeps the signatures of the emptied rows and says that they are."""
-    hashes: Sequence[str] = keys.hashes("patient", tenant, patient)
+def empty(database: Database, keys: Keys, now: datetime, sequences: Iterable[int]) -> int:
+    """Remove what some decisions were judged on, with copies in review sets; a row of the ledger says so. Returns how many."""
+    with database.alone() as connection:
+        rows = connection.scalars(
+            select(ledger.c.sequence)
+            .where(ledger.c.sequence.in_(list(sequences)), ledger.c.content.is_not(None))
+            .order_by(ledger.c.sequence)
+        ).all()
+        connection.execute(update(ledger).where(ledger.c.sequence.in_(rows)).values(content=null()))
+        _empty_copies(connection, alert.c.sequence.in_(rows))
+        if rows:
+            append(connection, keys, [_own_record("emptied", now, {"sequences": list(rows)})])
+    return len(rows)
+
+
+def _empty_copies(connection: Connection, those: ColumnElement[bool]) -> None:
+    """Remove what review sets hold of some alerts; what was read of them stays."""
+    cards = select(alert.c.card).where(those)
+    connection.execute(update(review_item).where(review_item.c.card.in_(cards)).values(content=null()))
+
+
+def forget(database: Database, keys: Keys, now: datetime, hashes: Sequence[str], tenant: str = "") -> Mapping[str, int]:
+    """Take everything about one patient out; the chain keeps the signatures of the emptied rows and says that they are.
+
+    Args:
+        hashes: what stands for the patient, by each key of the site.
+    """
     with database.alone() as connection:
         rows = connection.scalars(
             select(ledger.c.sequence).where(ledger.c.patient.in_(hashes)).order_by(ledger.c.sequence)
@@ -277,6 +308,7 @@ def forget(database: Database, keys: Keys, now: datetime, patient: str, tenant: 
             answered += connection.execute(
                 delete(feedback).where(feedback.c.card.in_(cards), feedback.c.tenant == tenant)
             ).rowcount
+        _empty_copies(connection, alert.c.patient.in_(hashes))
         connection.execute(delete(alert).where(alert.c.patient.in_(hashes)))
         connection.execute(
             update(review_item).where(review_item.c.patient.in_(hashes)).values(content=null(), patient=null())

@@ -20,6 +20,7 @@ from cds_rules.hooks.feedback import Item
 from cds_rules.service.settings import Settings
 from cds_rules.store import answers, ledger
 from cds_rules.store.answers import Became
+from cds_rules.store.browse import Listed
 from cds_rules.store.database import Database
 from cds_rules.store.decisions import Caller, Decision, rows
 from cds_rules.store.errors import StoreUnavailable
@@ -186,4 +187,13 @@ class Store:
 
     def forget(self, now: datetime, patient: str, of: Caller) -> Mapping[str, int]:
         """Take everything about one patient out. of: who asked about this patient."""
-        return ledger.forget(self.database, self.keys, now, patient, of.house)
+        hashes = self.keys.hashes("patient", of.house, patient)
+        return ledger.forget(self.database, self.keys, now, hashes, of.house)
+
+    def forget_like(self, now: datetime, one: Listed) -> Mapping[str, int]:
+        """Take everything about the patient of an alert out, as far as the same key stands for the patient."""
+        return ledger.forget(self.database, self.keys, now, [one.patient] if one.patient else [], one.tenant)
+
+    def empty(self, now: datetime, one: Listed) -> int:
+        """Remove what the decision of an alert was judged on. Returns how many were emptied."""
+        return ledger.empty(self.database, self.keys, now, [one.sequence])

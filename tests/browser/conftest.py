@@ -84,6 +84,13 @@ def fill(knowledge: Knowledge, url: str, keep: str = "full") -> None:
     for role in ROLES:
         visit = Visit(f"the {role}", role.capitalize(), role, None, "", now, now, now + timedelta(hours=10))
         begin(kept.database, token_of(role), visit)
+    # of an admin who sees the other tenant alone
+    houses = frozenset({OTHERS.house})
+    begin(
+        kept.database,
+        token_of("stranger"),
+        Visit("the stranger", "Stranger", "admin", houses, "", now, now, now + timedelta(hours=10)),
+    )
     kept.close()
 
 

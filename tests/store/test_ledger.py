@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from cds_rules.evaluate import Knowledge, evaluate
+from cds_rules.store.browse import Wanted, browse, find
 from cds_rules.store.decisions import Caller, Decision
 from cds_rules.store.packing import unpacked
 from cds_rules.store.store import Store
@@ -214,3 +215,29 @@ def test_what_was_judged_cannot_be_changed_unseen(url: str, knowledge: Knowledge
     _sql(kept, "UPDATE ledger SET content = NULL")
     assert "what row 1 was judged on was removed" in kept.verify().problem
     kept.database.close()
+
+
+def test_emptying_one_decision_is_said_and_the_rest_stays(url: str, knowledge: Knowledge) -> None:
+    kept = scenes.store(url, keep="full")
+    write(kept, *_several(knowledge, 3))
+    one, other, *_ = browse(kept.database, None, Wanted()).alerts
+    assert kept.empty(NOW, one) == 1
+    assert kept.empty(NOW, one) == 0
+    assert kept.verify().problem == ""
+    emptied, whole = (find(kept.database, None, each.card) for each in (one, other))
+    assert emptied
+    assert whole
+    assert (emptied.decision.emptied, emptied.decision.sealed) == (True, None)
+    assert emptied.decision.fates[one.rule].state == "fired"
+    assert whole.decision.call(kept.keys)
+    _sql(kept, f"UPDATE ledger SET content = NULL WHERE sequence = {other.sequence}")
+    assert "was removed, and no record says so" in kept.verify().problem
+    kept.close()
+
+
+def test_a_patient_is_forgotten_by_the_alert(kept: Store, knowledge: Knowledge) -> None:
+    write(kept, decided(knowledge), decided(knowledge, sample("statin-dose-limit")))
+    (one,) = browse(kept.database, None, Wanted(rule="mg-oral-severe-ckd")).alerts
+    assert kept.forget_like(NOW, one)["decisions"] == 1
+    assert [each.rule for each in browse(kept.database, None, Wanted()).alerts] == ["statin-dose-limit"]
+    assert kept.verify().problem == ""
