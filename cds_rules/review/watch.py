@@ -1,0 +1,49 @@
+"""For who runs the pages: the audit, and the visits that are under way.
+
+Flows in: requests of an admin. Flows out: pages. Floor: edge (review).
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from cds_rules.review.gate import form, needs
+from cds_rules.review.shell import NAVIGATION, Entry, database, house, shown
+from cds_rules.store import audit, visits
+from cds_rules.vocabulary.wording import said
+
+NAVIGATION.append(Entry("/audit", said("Audit"), "admin"))
+
+
+@needs("admin")
+def entries(request: Request) -> Response:
+    """GET /audit: who looked at what, newest first; ?subject= and ?item= alone."""
+    asked = {name: request.query_params.get(name, "")[:255] for name in ("subject", "item")}
+    before = request.query_params.get("before", "")
+    found = audit.entries(
+        database(request), **asked, before=int(before) if before.isascii() and before.isdecimal() else 0
+    )
+    return shown(
+        request,
+        "audit.html",
+        "/audit",
+        entries=found,
+        asked=asked,
+        more=found[-1].number if len(found) == audit.PAGE else 0,
+        visits=visits.under_way(database(request), house(request).clock()),
+    )
+
+
+@needs("admin")
+def end(request: Request) -> Response:
+    """POST /visits/end: end every visit of somebody."""
+    visits.end_all(database(request), form(request, "subject", 255))
+    return RedirectResponse(f"{house(request).root}/audit", 303)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("/audit", entries, methods=["GET"]),
+    Route("/visits/end", end, methods=["POST"]),
+)
