@@ -42,6 +42,21 @@ _NAMESPACE = uuid5(NAMESPACE_URL, "https://cds-rules.dev/")
 
 
 @dataclass(frozen=True, slots=True)
+class Questions:
+    """Where people can question a card. pages: address of the review pages; launched: the client's EHR opens them by a SMART launch."""
+
+    pages: str
+    launched: bool = False
+
+    def link(self, card: str, say: Callable[[str], str]) -> dict[str, str]:
+        """The link of a card."""
+        label = say(said("Why this card, and what if"))
+        if self.launched:
+            return {"label": label, "url": f"{self.pages}/launch", "type": "smart", "appContext": card}
+        return {"label": label, "url": f"{self.pages}/alerts/{card}", "type": "absolute"}
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back to the client, and what it rests on."""
 
@@ -84,11 +99,12 @@ def answered(
     profile: Profile = DEFAULT,
     language: str = ENGLISH,
     overrides: tuple[Override, ...] = (),
+    questions: Questions | None = None,
 ) -> Answer:
     """Judge a request as of an instant and shape the answer for its client.
 
     Args:
-        overrides: what was answered to earlier cards of this patient.
+        overrides: what was answered to earlier cards of this patient. questions: where its cards can be questioned.
 
     Raises:
         BadRequest: as `judged`.
@@ -101,6 +117,7 @@ def answered(
         source=knowledge.packs[0].source_label,
         profile=profile,
         language=knowledge.languages[language],
+        questions=questions,
     )
     return Answer(status, content, request, call, evaluation)
 
@@ -135,17 +152,24 @@ def respond(
     source: str,
     profile: Profile = DEFAULT,
     language: Language = _ENGLISH,
+    questions: Questions | None = None,
 ) -> tuple[int, dict[str, Any]]:
     """Status and body for an evaluation. source: label for a card of ours about what was not assessed."""
+    made = (
+        evaluation.cards if questions is None else [_asked(card, questions, language.say) for card in evaluation.cards]
+    )
     cards = [
-        pruned(card)
-        for card in shaped(evaluation.cards, profile, request.patient_id, request.draft_references(), language.say)
+        pruned(card) for card in shaped(made, profile, request.patient_id, request.draft_references(), language.say)
     ]
     if not cards and evaluation.not_judged:
         if profile.unjudged == "status":
             return 412, _not_assessed(evaluation.not_judged)
         cards = [_not_assessed_card(evaluation, request.hook_instance, source, language.say)]
     return 200, {"cards": cards, "extension": {EVALUATION: _account(evaluation, request.prefetch.deliveries)}}
+
+
+def _asked(card: Mapping[str, Any], questions: Questions, say: Callable[[str], str]) -> dict[str, Any]:
+    return {**card, "links": [*card.get("links", ()), questions.link(card["uuid"], say)]}
 
 
 def _account(evaluation: Evaluation, deliveries: Sequence[Delivery]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from cds_rules.hooks.discovery import SERVICES, discovery
 from cds_rules.hooks.explained import explained
 from cds_rules.hooks.fetching import asks
 from cds_rules.hooks.request import BadRequest, Fault, HookRequest, read_request
-from cds_rules.hooks.response import answered, judged
+from cds_rules.hooks.response import Questions, answered, judged
 from cds_rules.hooks.wire import encode
 from cds_rules.knowledge.languages import ENGLISH, chosen
 from cds_rules.service import home, openapi
@@ -232,7 +232,9 @@ class Desk:
             with self._readable(request):
                 sent, at, overrides = await self._completed(read_request(body, service.hook), caller, asked_at)
                 with self._stage("judge"):
-                    found = answered(self.knowledge, sent, at, caller.profile, language, overrides)
+                    found = answered(
+                        self.knowledge, sent, at, caller.profile, language, overrides, self._questions(sent, caller)
+                    )
             evaluation = found.evaluation
             correlation = correlation_of(found.request.hook_instance)
             note(
@@ -418,6 +420,19 @@ class Desk:
         note(request.scope, bytes=len(body))
         check_shape(body, self.settings.limits)
         return body
+
+    def _questions(self, sent: HookRequest, caller: Caller) -> Questions | None:
+        """Where the cards of a call can be questioned: on the review pages, where they have an address and something is kept."""
+        settings = self.settings
+        address = settings.server.public_url or ""
+        if not (settings.reviews and address.startswith("https://") and self.store.settings.keep != "off"):
+            return None
+        server = sent.fhir_server.rstrip("/")
+        launched = any(
+            (each.iss, each.issuer or "", each.tenant or "") == (server, caller.issuer, caller.tenant)
+            for each in settings.review.launches
+        )
+        return Questions(f"{address}{REVIEW}", launched)
 
     def _servers(self, caller: Caller) -> Servers:
         """FHIR servers that may be asked on behalf of a client: its own, and those for whoever calls."""
