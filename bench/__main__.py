@@ -1,6 +1,6 @@
-"""`python -m bench [PART ...]`: evaluation by stage, service, large bundle, bulk, start-up and memory, as ratios in one table.
+"""`python -m bench [PART ...]`: evaluation by stage, service, large bundle, bulk, start-up, review and memory, as ratios in one table.
 
-Parts: evaluate, why, service, huge, bulk, start, load. Without any: all but load; each takes seconds. `load --minutes 5` takes
+Parts: evaluate, why, service, huge, bulk, start, review, load. Without any: all but load; each takes seconds. `load --minutes 5` takes
 minutes: sixteen callers with mixed bodies, errors and memory. Ours and the yardstick are measured in turns, evaluation by
 the processor's time, so that a busy machine slows both alike. Reference material beside the checkout is used where there is some, else
 generated records.
@@ -24,9 +24,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import orjson
@@ -34,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 import cds_rules
-from bench import inputs
+from bench import alerts, inputs
 from bench.load import CALLERS, sustained
 from cds_rules.engine.counterfactuals import counterfactuals
 from cds_rules.engine.explanation import explain
@@ -494,6 +495,42 @@ def start() -> None:
     row("service, start-up to first answer", micro(ours), f"bare import {micro(bare)}", ours / bare, 4)
 
 
+# --- review -----------------------------------------------------------------------------------------------------------
+
+FEW, MANY = 1_000, 100_000
+
+
+def review() -> None:
+    """The worklist at many alerts against the same at few."""
+    knowledge = cds_rules.load_packs()
+    at_half = f"{(alerts.UNTIL - timedelta(days=alerts.DAYS / 2)).isoformat()}~{MANY}"
+    with tempfile.TemporaryDirectory() as made:
+        few, many = (alerts.filled(Path(made), knowledge, count) for count in (FEW, MANY))
+        for what, asked in (
+            ("first page", {}),
+            ("a page in the middle", {"query": urlencode({"older": at_half})}),
+            ("one rule", {"query": "rule=mg-oral-severe-ckd"}),
+            ("overridden and critical", {"query": "state=overridden&level=critical"}),
+            ("in a review set: none", {"query": "review=wanted"}),
+            ("of one house", {"houses": {alerts.HOUSES[1]}}),
+            ("of two houses", {"houses": set(alerts.HOUSES[1:])}),
+        ):
+            little, much = (alerts.asking(each, knowledge, **asked) for each in (few, many))
+            yardstick, ours = best(little, much)
+            row(f"worklist, {what}, {MANY:,} alerts", micro(ours), f"{FEW:,}: {micro(yardstick)}", ours / yardstick, 3)
+            if not asked:
+                held = alerts.memory(much)
+                row(
+                    "  memory of a page",
+                    f"{held:.1f} MB",
+                    f"{alerts.memory(little):.1f} MB",
+                    held / alerts.memory(little),
+                    3,
+                )
+        for each in (few, many):
+            each.database.close()
+
+
 # --- load -------------------------------------------------------------------------------------------------------------
 
 
@@ -508,7 +545,15 @@ def long_load(minutes: float, workers: int) -> None:
     row("  memory at the end", f"{found.memory[-1][1]:,.0f} MB", "after the first minute", growth, 1.05)
 
 
-PARTS = {"evaluate": evaluation, "why": why, "service": service, "huge": large_bundle, "bulk": bulk, "start": start}
+PARTS = {
+    "evaluate": evaluation,
+    "why": why,
+    "service": service,
+    "huge": large_bundle,
+    "bulk": bulk,
+    "start": start,
+    "review": review,
+}
 
 
 def main(wanted: list[str]) -> None:

@@ -131,7 +131,7 @@ def worklist(request: Request) -> Response:
         levels=LEVELS,
         states=STATES,
         review_words=REVIEW_WORDS,
-        rules=sorted(rules_shown(store, who.houses), key=lambda rule: str(titles.get(rule, rule))),
+        rules=sorted(rules_shown(store), key=lambda rule: str(titles.get(rule, rule))),
     )
 
 

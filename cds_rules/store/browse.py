@@ -203,36 +203,55 @@ def counted(database: Database, houses: Houses, wanted: Wanted, days: int) -> Co
         if until is None:
             return None
         since = wanted.since or until - timedelta(days=days - 1)
-        rows = connection.execute(
-            select(tally.c.day, tally.c.rule, tally.c.level, tally.c.state, func.sum(tally.c.shown))
-            .where(
-                *own,
-                tally.c.day >= since.isoformat(),
-                tally.c.day <= until.isoformat(),
-                *(tally.c[name] == value for name in ("rule", "level", "state") if (value := getattr(wanted, name))),
-            )
-            .group_by(tally.c.day, tally.c.rule, tally.c.level, tally.c.state)
-        ).all()
+        those = [
+            *own,
+            tally.c.day >= since.isoformat(),
+            tally.c.day <= until.isoformat(),
+            *(tally.c[name] == value for name in ("rule", "level", "state") if (value := getattr(wanted, name))),
+        ]
+        by_rule = _sums(connection, those, tally.c.day, tally.c.rule)
+        by_kind = _sums(connection, those, tally.c.level, tally.c.state)
     by_day: dict[date, dict[str, int]] = {}
-    sums: tuple[dict[str, int], ...] = ({}, {}, {})
-    for day, rule, level, state, count in rows:
-        own_day = by_day.setdefault(date.fromisoformat(day), {})
-        own_day[rule] = own_day.get(rule, 0) + count
-        for value, into in zip((rule, level, state), sums, strict=True):
-            into[value] = into.get(value, 0) + count
-    rules, levels, states = sums
-    return Counted(since, until, sum(rules.values()), levels, states, rules, by_day)
+    for day, rule, count in by_rule:
+        by_day.setdefault(date.fromisoformat(day), {})[rule] = count
+    return Counted(
+        since,
+        until,
+        sum(count for *_, count in by_rule),
+        levels=_added((level, count) for level, _, count in by_kind),
+        states=_added((state, count) for _, state, count in by_kind),
+        rules=_added((rule, count) for _, rule, count in by_rule),
+        by_day=by_day,
+    )
+
+
+def _sums(
+    connection: Connection, those: Iterable[ColumnElement[bool]], *by: ColumnElement[str]
+) -> Sequence[tuple[str, str, int]]:
+    asked = select(*by, func.sum(tally.c.shown)).where(*those).group_by(*by)
+    return [(one, other, count) for one, other, count in connection.execute(asked)]
+
+
+def _added(counts: Iterable[tuple[str, int]]) -> Mapping[str, int]:
+    found: dict[str, int] = {}
+    for value, count in counts:
+        found[value] = found.get(value, 0) + count
+    return found
 
 
 def _day(said: str | None) -> date | None:
     return date.fromisoformat(said) if said else None
 
 
-def rules_shown(database: Database, houses: Houses) -> tuple[str, ...]:
-    """The rules that have an alert."""
-    own = [] if houses is None else [tally.c.tenant.in_(sorted(houses))]
+def rules_shown(database: Database) -> tuple[str, ...]:
+    """The rules that have an alert, each found by one look into the index: to list them need not read every alert."""
+    found: list[str] = []
     with database.reading() as connection:
-        return tuple(connection.scalars(select(tally.c.rule).where(*own).distinct().order_by(tally.c.rule)))
+        while rule := connection.scalar(
+            select(func.min(alert.c.rule)).where(alert.c.rule > (found[-1] if found else ""))
+        ):
+            found.append(rule)
+    return tuple(found)
 
 
 def find(database: Database, houses: Houses, card: str) -> Found | None:

@@ -151,6 +151,7 @@ tally = Table(
     Column("level", String(16), primary_key=True),
     Column("state", String(16), primary_key=True),
     Column("shown", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 rule_text = Table(

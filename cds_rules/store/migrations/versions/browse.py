@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("shown", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("day", "tenant", "rule", "level", "state", name="pk_tally"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "rule_text",
