@@ -13,7 +13,7 @@ from cds_rules.commands.pages import GLOSSARY
 from cds_rules.replay.plot import picture
 from cds_rules.review.case import Case, case
 from cds_rules.review.pages import page
-from cds_rules.review.shell import absent, database, house, language, shown, visitor
+from cds_rules.review.shell import absent, database, drawn, house, language, shown, visitor
 from cds_rules.review.strip import table
 from cds_rules.review.whatif import NONE, Answer, answer, form
 from cds_rules.review.worklist import REVIEW_WORDS, STATES, line_of, rule_titles
@@ -103,7 +103,7 @@ def strip_picture(request: Request) -> Response:
     if told is None or scheme not in ("light", "dark"):
         raise absent()
     heading = language(request).say(said("What was charted until the decision, and the cards that were shown"))
-    return Response(picture(told, heading, scheme == "dark"), media_type="image/svg+xml")
+    return drawn(picture(told, heading, scheme == "dark"))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from cds_rules.cards.cards import title
 from cds_rules.knowledge.rules import INDICATORS
 from cds_rules.review.charts import OTHERS, Days, chart, days_of
-from cds_rules.review.shell import absent, database, house, language, shown, visitor
+from cds_rules.review.shell import absent, database, drawn, house, language, shown, visitor
 from cds_rules.store.browse import REVIEWS, Listed, Place, Wanted, browse, counted, rules_shown
 from cds_rules.vocabulary.wording import Said, said
 
@@ -171,7 +171,7 @@ def picture(request: Request) -> Response:
     days: Days = days_of(told)
     speak = language(request).say
     titles = rule_titles(request) | {OTHERS: speak(said("all other rules"))}
-    return Response(chart(days, titles, scheme), media_type="image/svg+xml")
+    return drawn(chart(days, titles, scheme))
 
 
 ROUTES: tuple[Route, ...] = (
