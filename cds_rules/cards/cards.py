@@ -15,7 +15,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_rules.cards.suggestions import excluding, offers
 from cds_rules.cards.texts import Ready, Texts, escaped
-from cds_rules.engine.judging import Finding, Outcome
+from cds_rules.engine.judging import Finding, Outcome, Returned
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.languages import Language
 from cds_rules.knowledge.pack import Pack
@@ -26,7 +26,7 @@ from cds_rules.vocabulary.clock import days_between
 from cds_rules.vocabulary.quantities import Vague
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
-FOUND, WHY = said("Found in this chart"), said("Why it matters")
+AGAIN, FOUND, WHY = said("Shown again"), said("Found in this chart"), said("Why it matters")
 REASONS = said("Why this card")
 CONSIDER, UNCERTAIN = said("Consider"), said("Not used / uncertain")
 FINDING = "dev.cds-rules.finding"
@@ -99,7 +99,7 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
     detail = "\n\n".join(
         block
         for block in (
-            _block("Shown again", [escaped(each) for each in finding.returned]),
+            _block(say(AGAIN), [escaped(say(line)) for line in _again(finding.returned, pack.overrides)]),
             _block(
                 say(FOUND),
                 [
@@ -146,6 +146,18 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
     if suggestions:
         card |= {"suggestions": suggestions, "selectionBehavior": "at-most-one" if excluding(suggestions) else "any"}
     return {key: value for key, value in card.items() if value not in ("", [], {})}
+
+
+def _again(found: Returned | None, overrides: Mapping[str, str]) -> Iterable[Said]:
+    """Why a card that was overridden is shown again. overrides: texts of the reasons that cards offer, by code."""
+    if found is None:
+        return
+    code = found.reason
+    reason = (
+        said(overrides[code]) if code in overrides else said("{code}", code=code) if code else said("no reason given")
+    )
+    since = joined(found.changes, "; ")
+    yield said("Overridden {date} ({reason}); since then: {changes}", date=found.at, reason=reason, changes=since)
 
 
 def _uuid(identity: str, part: str = "") -> str:

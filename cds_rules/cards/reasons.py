@@ -8,6 +8,7 @@ Flows in: answers of an `Inquiry`. Flows out: sentences. Floor: cards.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
 
 from cds_rules.engine.borderline import Borderline
 from cds_rules.engine.changes import (
@@ -131,7 +132,7 @@ def _bounded(bound: str, what: Said, value: float, unit: str, was: float, decima
 
 def together(changes: Iterable[Change]) -> Said:
     """Changes that are needed together."""
-    return joined(map(change_words, changes), " and ")
+    return reduce(lambda told, more: said("{changes} and {more}", changes=told, more=more), map(change_words, changes))
 
 
 def reasons(finding: Finding, inquiry: Inquiry) -> tuple[Said, ...]:
@@ -154,7 +155,8 @@ def _otherwise(finding: Finding, inquiry: Inquiry) -> Said | None:
     lower = [each for each in told if each.outcome.state == "fired"][:1] if len(gone) < MOST_WAYS else []
     parts = []
     if gone:
-        parts.append(said("Would not appear if {ways}", ways=joined(map(_way, gone), "; or if ")))
+        ways = reduce(lambda told, more: said("{ways}; or if {more}", ways=told, more=more), map(_way, gone))
+        parts.append(said("Would not appear if {ways}", ways=ways))
     parts += [
         said("{level} only, if {way}", level=word(each.outcome.indicator or "info"), way=_way(each)) for each in lower
     ]

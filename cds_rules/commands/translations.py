@@ -75,6 +75,7 @@ def pack_phrases(pack: Pack) -> dict[str, str]:
         found |= {link.label: f"rules/{rule.id}.yaml, links" for link in rule.links}
         found |= {unless.because: f"rules/{rule.id}.yaml, unless" for unless in rule.unless}
         found |= {called(key): f"rules/{rule.id}.yaml, what it looks at" for key in topics(rule)}
+        found |= {worse.called: f"rules/{rule.id}.yaml, worse" for worse in rule.worse}
     tables = pack.tables
     found |= {row["display"]: "tables/orders.csv" for row in tables.get("orders", ())}
     found |= {row["spacing"]: "tables/absorption_interactions.csv" for row in tables.get("absorption_interactions", ())}

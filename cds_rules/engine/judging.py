@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from types import MappingProxyType
 from typing import Literal
@@ -41,12 +42,21 @@ By = Literal["unless", "draft", "group", "removal", "override", "comfort-care"]
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """An override that no longer stands. reason: its code, "" when none was given. changes: what is otherwise since then."""
+
+    at: datetime
+    reason: str
+    changes: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A rule that fired: its level, the facts it rests on, and what could not be told beside.
 
     rests_on: works out the evidence, when first asked: a finding that another card takes in is never asked. doubts:
-    sentences about levels and suppressions that could not be judged. also: findings this one took in. returned: sentences
-    about overrides that no longer stand, and what changed since.
+    sentences about levels and suppressions that could not be judged. also: findings this one took in. returned: the
+    latest override of its card, where none stands.
     """
 
     rule: Rule
@@ -54,7 +64,7 @@ class Finding:
     rests_on: Callable[[], tuple[Fact, ...]]
     doubts: tuple[str, ...] = ()
     also: tuple[Finding, ...] = ()
-    returned: tuple[str, ...] = ()
+    returned: Returned | None = None
 
     @property
     def facts(self) -> tuple[Fact, ...]:

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cds_rules.engine.judging import Finding, Outcome, Verdict
+from cds_rules.engine.judging import Finding, Outcome, Returned, Verdict
 from cds_rules.engine.reference import YES, passes
 from cds_rules.knowledge.decisions import Decisions
 from cds_rules.knowledge.rules import SEVERITY, Indicator, Worse
 from cds_rules.vocabulary.chart import Chart
 from cds_rules.vocabulary.facts import KINDS, Between, Fact, Value
+from cds_rules.vocabulary.wording import Said, said, word
 
 _SAME = 1e-9
 
@@ -126,9 +127,7 @@ def heed(
             outcomes[finding.rule.id] = Outcome("suppressed", finding.indicator, (because,), "override")
         elif changes:
             override, changed = changes[-1]
-            heard.append(
-                replace(finding, returned=(f"Overridden {_said(override)}; since then: {'; '.join(changed)}",))
-            )
+            heard.append(replace(finding, returned=Returned(override.at, override.reason, tuple(changed))))
         else:
             heard.append(finding)
     return replace(verdict, findings=tuple(heard), outcomes=outcomes), silent
@@ -142,33 +141,44 @@ def _days(decisions: Decisions) -> Mapping[str, float]:
 
 def _changes(
     override: Override, before: Covered, now: Covered, finding: Finding, days: Mapping[str, float], at: datetime
-) -> list[str]:
+) -> list[Said]:
     """What ends an override, in words; nothing while it stands."""
     found = []
     if SEVERITY[now.indicator] > SEVERITY[before.indicator]:
-        found.append(f"level {before.indicator}, now {now.indicator}")
+        found.append(said("level {was}, now {now}", was=word(before.indicator), now=word(now.indicator)))
     if more := sorted(now.products - before.products):
-        found.append(f"another product ({', '.join(more)})")
+        found.append(said("another product ({products})", products=", ".join(more)))
     was, measured = before.measures or {}, now.measures or {}
     words = [_worsening(each, was.get(str(each)), measured.get(str(each))) for each in finding.rule.worse]
     found += filter(None, words)
     limit = days[override.indicator]
     if at - override.at > timedelta(days=limit):
-        found.append(f"{limit:g} days have passed")
+        found.append(said("{days:0} days have passed", days=limit))
     return found
 
 
-def _worsening(worse: Worse, was: float | None, now: float | None) -> str:
+def _worsening(worse: Worse, was: float | None, now: float | None) -> Said | None:
+    what = said(worse.called)
     if was is None and now is None:
-        return ""
+        return None
     if was is None or now is None:
-        return f"{worse.called} {'was not known, now is' if was is None else 'was known, now is not'}"
+        return (
+            said("{what} was not known, now is", what=what)
+            if was is None
+            else said("{what} was known, now is not", what=what)
+        )
     if (now - was if worse.rises else was - now) <= _SAME:
-        return ""
+        return None
     field = KINDS[worse.about.kind].fields[worse.field]
     if field.words:
-        return f"{worse.called} {field.words[int(was)]}, now {field.words[int(now)]}"
-    return f"{worse.called} {was:g}, now {now:g}{f' {field.unit}' if field.unit else ''}"
+        return said("{what} {was}, now {now}", what=what, was=field.words[int(was)], now=field.words[int(now)])
+    return said(
+        "{what} {was}, now {now} {unit}" if field.unit else "{what} {was}, now {now}",
+        what=what,
+        was=was,
+        now=now,
+        unit=field.unit,
+    )
 
 
 def _said(override: Override) -> str:

@@ -97,6 +97,8 @@ class Language:
             return self.say(value)
         if isinstance(value, int | float):
             return self.ago(value) if mark == "ago" else self.number(value, int(mark or 2))
+        if isinstance(value, datetime):
+            return value.strftime(self.day_format)
         return self.charted(str(value)) if mark == "charted" else str(value)
 
 

@@ -2,8 +2,8 @@
 
 Everything that may reach a card and is written in Python is made by `said`. It is a `str` in English: code that compares,
 joins or logs it needs to know nothing of languages. What stands in braces is a value: text of the record stays as it is,
-a number is written with as many decimals as its mark says (`{dose:1}`, 2 without a mark), `{days:ago}` is an age, `{value:charted}`
-a value of the record of which the decimal sign may change.
+a number is written with as many decimals as its mark says (`{dose:1}`, 2 without a mark), a `datetime` as its day, `{days:ago}` is an age,
+`{value:charted}` a value of the record of which the decimal sign may change.
 Floor: vocabulary.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
 
 from cds_rules.vocabulary.quantities import age, plain
@@ -83,7 +84,7 @@ def _english(value: object, mark: str) -> str:
         return value
     if isinstance(value, int | float):
         return age(value) if mark == "ago" else plain(value, int(mark or 2))
-    return str(value)
+    return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)
 
 
 def word(key: str) -> Said:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from cds_rules.cards.texts import SUMMARY_LIMIT, escaped
-from cds_rules.evaluate import Call, Knowledge, evaluate
+from cds_rules.engine.overrides import Override, covered
+from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.hooks.request import read_request
 from tests.samples import samples
 from tests.vignettes import read
@@ -26,7 +28,8 @@ CALLS: dict[str, Call] = {
 }
 each_call = pytest.mark.parametrize("call", [pytest.param(call, id=name) for name, call in CALLS.items()])
 ENGLISH = re.compile(
-    r"\b(the|and|with|not|of|ago|found|kidneys|magnesium level|started|order|draft|dose|known|measured)\b", re.I
+    r"\b(the|and|with|not|of|ago|found|kidneys|magnesium level|started|order|draft|dose|known|measured|or|if|were|since|days)\b",
+    re.I,
 )
 
 
@@ -55,7 +58,29 @@ def test_another_language_changes_words_alone(knowledge: Knowledge, call: Call) 
 
 @each_call
 def test_a_german_card_holds_no_english_of_ours(knowledge: Knowledge, call: Call) -> None:
-    german = evaluate(knowledge, replace(call, language="de"))
+    no_english(evaluate(knowledge, replace(call, language="de")))
+
+
+@pytest.mark.parametrize(
+    "name", ["mg-oral-severe-ckd", "mg-oral-aki", "statin-dose-limit", "mg-absorption-interaction"]
+)
+def test_nor_does_one_that_says_why_it_came_and_why_it_returned(knowledge: Knowledge, name: str) -> None:
+    call = replace(CALLS[name], language="de")
+    first = evaluate(knowledge, call)
+    answered = Override(
+        call.at - timedelta(days=400),
+        "critical",
+        "level-monitored",
+        covered(first.findings[0], first.derived.facts, first.chart),
+    )
+    again = evaluate(knowledge, replace(call, why=True, overrides=(answered,)))
+    no_english(again)
+    (card,) = again.cards
+    assert card["detail"].startswith("**Erneut angezeigt**")
+    assert "**Warum diese Karte**" in card["detail"]
+
+
+def no_english(german: Evaluation) -> None:
     of_record = {
         str(escaped(each.label)) for each in (*german.chart.medications, *(one.source for one in german.chart.problems))
     }

@@ -127,7 +127,10 @@ def test_what_cannot_be_compared_brings_it_back(knowledge: Knowledge) -> None:
 def test_when_its_time_is_over_the_card_says_when_it_was_overridden(knowledge: Knowledge) -> None:
     made = replace(answered(judged(knowledge)), at=AT - timedelta(days=8))
     told = _returned(knowledge, made)
-    assert f"Overridden {made.at:%Y-%m-%d} (level monitored); since then: 7 days have passed" in told.replace("\\", "")
+    assert (
+        f"Overridden {made.at:%Y-%m-%d} (Magnesium level is being monitored); since then: 7 days have passed"
+        in told.replace("\\", "")
+    )
 
 
 def test_the_latest_override_that_stands_counts(knowledge: Knowledge) -> None:
