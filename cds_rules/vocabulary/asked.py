@@ -102,6 +102,8 @@ _CALLED: Mapping[str, Said] = {
     "ppi": said("PPI"),
     "nsaid": said("NSAID"),
     "nmb": said("neuromuscular blocker"),
+    "mg-wasting": said("drug that wastes magnesium"),
+    "qt-prolonging": said("QT-prolonging drug"),
     "sps": said("sodium polystyrene sulfonate"),
     "acei-arb": said("ACE inhibitor or ARB"),
     "k-sparing-diuretic": said("potassium-sparing diuretic"),
@@ -117,9 +119,11 @@ def called(key: str) -> Said:
     >>> called("sbp"), called("mg-iv"), called("heart-failure"), called("")
     ('systolic blood pressure', 'magnesium product', 'heart failure', 'record entry')
     """
+    if found := _CALLED.get(key):
+        return found
     if key.startswith("mg-"):
         return said("magnesium product")
-    return _CALLED.get(key) or (word(key) if key else said("record entry"))
+    return word(key) if key else said("record entry")
 
 
 def asked(kind: str, field: str) -> Said:
