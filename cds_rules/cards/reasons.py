@@ -29,6 +29,7 @@ from cds_rules.engine.inquiry import Added, Inquiry
 from cds_rules.engine.judging import Finding
 from cds_rules.engine.levers import worsens
 from cds_rules.knowledge.rules import ANY_CITED, SEVERITY
+from cds_rules.vocabulary.asked import called
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
 MOST_WAYS = 3
@@ -37,24 +38,16 @@ _OF_A_CHART = (Dose, Without, Ordered)
 """Changes that a card names: what can be done, measured or corrected; an illness that would excuse it is not advice."""
 _TAKING_AWAY = ("stop", "delete", "revise")
 NAMES = {
-    "ck": said("CK"),
     "egfr_reported": said("eGFR"),
-    "qtc": said("QTc"),
-    "rr": said("respiratory rate"),
-    "hr": said("heart rate"),
-    "sbp": said("systolic blood pressure"),
-    "aki": said("acute kidney injury"),
-    "lambert-eaton": said("Lambert-Eaton syndrome"),
     "mg-iv": said("intravenous magnesium"),
     "mg-oral-supplement": said("magnesium supplement"),
     "mg-laxative": said("magnesium laxative"),
     "mg-bowel-prep": said("magnesium bowel preparation"),
     "mg-enema": said("magnesium enema"),
-    "ppi": said("proton pump inhibitor"),
 }
+"""What a change calls otherwise than a card calls it."""
 
-
-_UNITS = {"mL/min/{1.73_m2}": "mL/min/1.73 m²", "mm[Hg]": "mmHg"}
+UNITS = {"mL/min/{1.73_m2}": "mL/min/1.73 m²", "mm[Hg]": "mmHg"}
 """UCUM -> as it is written for people."""
 
 
@@ -64,7 +57,7 @@ def named(key: str) -> Said:
     >>> named("ionized_calcium"), named("ck")
     ('ionized calcium', 'CK')
     """
-    return NAMES.get(key) or word(key)
+    return NAMES.get(key) or called(key)
 
 
 def change_words(change: Change) -> Said:
@@ -77,9 +70,9 @@ def change_words(change: Change) -> Said:
         case Filtration(bound, value, was):
             return _bounded(bound, said("eGFR"), value, "", was, 0)
         case Value(key, _, bound, value, unit, was):
-            return _bounded(bound, named(key), value, _UNITS.get(unit, unit), was)
+            return _bounded(bound, named(key), value, UNITS.get(unit, unit), was)
         case Measured(key, bound, value, ucum):
-            what, unit = named(key), _UNITS.get(ucum, ucum)
+            what, unit = named(key), UNITS.get(ucum, ucum)
             if bound == "at least":
                 return said("a new {what} were at least {value} {unit}", what=what, value=value, unit=unit)
             if bound == "at most":

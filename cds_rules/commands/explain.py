@@ -6,7 +6,7 @@ Flows in: a file, the words of the command line. Flows out: lines on standard ou
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from cds_rules.replay.sources import joined, load, plan
 from cds_rules.vocabulary.errors import BadInput
 from cds_rules.vocabulary.facts import HOOKS
 
+_THEN = {"fired": "would be {}", "suppressed": "would be held back", "not-fired": "would be silent", "not-judged": "could not be judged"}  # fmt: skip
 _MARKS = {"met": "+", "not met": "-", "unknown": "?"}
 
 
@@ -138,7 +139,7 @@ def text(name: str, told: Mapping[str, Any], deep: bool) -> Iterator[str]:
         yield from (f"  because {each}" for each in rule.get("because", ()))
         yield from (f"  why: {each}" for each in rule.get("why", ()))
         for each in rule.get("counterfactuals", ()):
-            then = " ".join(filter(None, (each["outcome"], each["level"])))
+            then = _THEN[each["outcome"]].format(each["level"])
             instead = f"; instead: {', '.join(each['instead'])}" if each["instead"] else ""
             yield f"  {then} if {each['if']}{instead}"
         for each in rule.get("missing", ()):
@@ -160,7 +161,8 @@ def text(name: str, told: Mapping[str, Any], deep: bool) -> Iterator[str]:
                 yield from _tree(clause["is"], 2)
         else:
             for miss in rule.get("nearest", ()):
-                yield f"  nearest: {miss['leaf']} would have to be {miss['would have to be']}{_found(miss['facts'])}"
+                where = [source for fact in miss["facts"] for source in fact["sources"]]
+                yield f"  nearest: {miss['says']}{f'  [{_places(where)}]' if where else ''}"
 
 
 def _tree(node: Mapping[str, Any], depth: int) -> Iterator[str]:
@@ -194,9 +196,13 @@ def _one(fact: Mapping[str, Any]) -> str:
         values.append(words)
     if (measured := fact.get("measured")) and not any("distance" in check for check in fact["checks"]):
         values.append(f"{measured['of']} {_number(measured['value'])} {measured['unit']}")
-    where = ", ".join(map(_source, fact["sources"][:2]))
-    more = f" and {len(fact['sources']) - 2} more" if len(fact["sources"]) > 2 else ""
-    return f"{', '.join(values)}{f' - {where}{more}' if where else ''}"
+    where = _places(fact["sources"])
+    return f"{', '.join(values)}{f' - {where}' if where else ''}"
+
+
+def _places(sources: Sequence[Mapping[str, Any]]) -> str:
+    where = ", ".join(map(_source, sources[:2]))
+    return f"{where} and {len(sources) - 2} more" if len(sources) > 2 else where
 
 
 def _source(source: Mapping[str, Any]) -> str:

@@ -40,11 +40,12 @@ from cds_rules.vocabulary.quantities import half_up
 Alternatives = list[tuple[Change, ...]]
 _MOST_TOGETHER = 3
 """Changes that one alternative may ask for; more than a reader can keep in mind says nothing."""
-_UNITS: Mapping[str, str] = {
+LAB_UNITS: Mapping[str, str] = {
     "magnesium": "mg/dL", "potassium": "mmol/L", "sodium": "mmol/L", "calcium": "mg/dL", "ionized_calcium": "mmol/L",
     "creatinine": "mg/dL", "ck": "U/L", "qtc": "ms", "rr": "/min", "hr": "/min", "sbp": "mm[Hg]",
     "egfr_reported": "mL/min/{1.73_m2}",
 }  # fmt: skip
+"""Key of a result -> its canonical unit (UCUM)."""
 _USUAL: Mapping[str, float] = {
     "magnesium": 2.0, "potassium": 4.2, "sodium": 140.0, "calcium": 9.4, "ionized_calcium": 1.2, "creatinine": 0.8,
     "ck": 100.0, "qtc": 420.0, "rr": 16.0, "hr": 70.0, "sbp": 120.0,
@@ -273,7 +274,7 @@ def _of_code(leaf: _Leaf, code: str) -> Alternatives:
     lab = derived.labs[key]
     span = _span(leaf, lab)
     bounded = (span.low, span.high) != (-math.inf, math.inf)
-    unit = lab.unit if lab else _UNITS.get(key, "")
+    unit = lab.unit if lab else LAB_UNITS.get(key, "")
     found: Alternatives = []
     if lab is not None and bounded:
         wanted = span.within if leaf.wanted else span.outside
@@ -348,7 +349,7 @@ def _kidney(leaf: _Leaf) -> Alternatives:
         found.append(tuple(_without(source, derived) for source in stages))
     if kidney.tier in (None, "UNKNOWN") or kidney.old:
         found += [
-            (Measured("egfr_reported", bound, value, _UNITS["egfr_reported"]),)
+            (Measured("egfr_reported", bound, value, LAB_UNITS["egfr_reported"]),)
             for bound, value in _told_by(by_filtration)
         ]
     if target <= {"AKI", "DIALYSIS", "UNKNOWN"}:
@@ -599,7 +600,7 @@ def _toxicity(leaf: _Leaf) -> Alternatives:
         met = (test.constants[0] is True) is leaf.wanted
         if test.field == "level_measured":
             if met:
-                found.append((Measured("magnesium", "", _USUAL["magnesium"], _UNITS["magnesium"]),))
+                found.append((Measured("magnesium", "", _USUAL["magnesium"], LAB_UNITS["magnesium"]),))
         elif met:
             found.append((Reported("hyporeflexia"),))
         else:

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from typing import Any as Json
 
 from cds_rules.cards.reasons import reasons, together
+from cds_rules.cards.silence import miss_words
 from cds_rules.derive import Derived
+from cds_rules.engine.changes import Recorded, Reported
 from cds_rules.engine.explanation import Check, Clause, Distance, Explanation, Lack, Miss, Reading, readings
 from cds_rules.engine.inquiry import Inquiry
 from cds_rules.engine.reference import Judgement
@@ -31,7 +33,7 @@ def explained(
     """Explain an evaluation, or one rule of it.
 
     Args:
-        only: id of a rule of the hook. verify: try whether the evidence of each finding is faithful.
+        only: id of a rule of the hook; of a silence no way is told that is an illness or a symptom. verify: try whether the evidence of each finding is faithful.
     """
     inquiry = Inquiry(knowledge.rulebook, evaluation.scenario, evaluation.settled)
     wanted = [each for each in inquiry.explanations() if only in (None, each.rule.id)]
@@ -73,6 +75,7 @@ def _rule(each: Explanation, inquiry: Inquiry, verify: bool, ask: bool) -> dict[
                 "instead": [found.rule.id for found in way.instead],
             }
             for way in (inquiry.counterfactuals(each.rule) if ask else ())
+            if shown or not any(isinstance(change, Recorded | Reported) for change in way.changes)
         ],
         "missing": [_lack(lack) for lack in each.lacking],
         "conditions": [_clause(clause, derived) for clause in each.clauses],
@@ -134,6 +137,7 @@ def _distance(distance: Distance) -> dict[str, Json]:
 
 def _miss(miss: Miss) -> dict[str, Json]:
     return {
+        "says": str(miss_words(miss)),
         "leaf": str(miss.pattern),
         "would have to be": "met" if miss.wanted else "not met",
         "facts": [_reading(miss.reading)] if miss.reading else [],

@@ -16,7 +16,7 @@ def test_the_text_says_what_fired_why_and_what_is_nearest(typed: Typed) -> None:
     assert "FIRED critical  mg-oral-severe-ckd" in done.out
     assert "why: Would not appear if eGFR were at least 30 (is 28)" in done.out
     assert "NOT-FIRED  mg-oral-moderate-ckd" in done.out
-    assert "nearest: kidney: tier is G3b would have to be met  [tier G4 (egfr 28, limit 30)" in done.out
+    assert "nearest: not found: kidney function, eGFR 30 to 44 (on the record: eGFR 28)  [Observation/" in done.out
 
 
 def test_one_rule_is_told_whole_as_json(typed: Typed) -> None:
@@ -32,6 +32,18 @@ def test_one_rule_is_told_whole_as_json(typed: Typed) -> None:
 def test_verified_evidence_is_said_to_be_faithful(typed: Typed) -> None:
     done = typed("explain", SAMPLE, "--verify")
     assert (done.code, done.out.count("EVIDENCE: faithful")) == (0, 1)
+
+
+def test_a_silence_is_told_without_an_illness_to_wish_for(typed: Typed) -> None:
+    """Whoever reads why a card did not come must not read that the patient should be ill."""
+    for sample in ("diuretic-cramps", "statin-muscle-symptoms", "silent-healthy-kidneys", "hypomagnesemia-lab"):
+        out = typed("explain", f"fhir_samples/{sample}/request.json").out
+        silent = [block for block in out.split("\n\n") if block.startswith("NOT-FIRED")]
+        assert any("  would be " in block for block in silent)
+        for block in silent:
+            assert "were on the problem list" not in block
+            assert "were reported" not in block
+            assert "would have to be" not in block
 
 
 def test_a_rule_hook_or_file_that_is_not_there_is_a_sentence(typed: Typed, tmp_path: Path) -> None:

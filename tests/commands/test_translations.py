@@ -31,7 +31,9 @@ def test_our_german_is_complete(knowledge: Knowledge) -> None:
 
 def test_phrases_are_found_in_code_pages_and_tables(ours: Pack) -> None:
     assert {"acute kidney injury stage {stage}", "Replay report", "{count} d ago", "critical"} <= our_phrases()
-    assert {"muscle cramp", "calf", "simvastatin", "Comfort care", "4 h apart", "statin dose"} <= pack_phrases(ours).keys()
+    assert {"muscle cramp", "calf", "simvastatin", "Comfort care", "4 h apart", "statin dose"} <= pack_phrases(
+        ours
+    ).keys()
 
 
 def test_a_phrase_without_a_translation_is_an_error(ours: Pack) -> None:
