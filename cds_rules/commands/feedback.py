@@ -31,11 +31,11 @@ def report(config: Path | None, since: str, until: str, issuer: str, tenant: str
         return 0
     table = Table(
         Column("rule", no_wrap=True, overflow="ignore"),
-        "shown",
-        "accepted",
-        "overridden",
-        "unanswered",
-        "reasons",
+        Column("shown", min_width=5),
+        Column("accepted", min_width=8),
+        Column("overridden", min_width=10),  # a head that does not fit would be cut
+        Column("unanswered", min_width=10),
+        Column("reasons", min_width=7),
         box=None,
     )
     for each in made.rules:
