@@ -3,7 +3,7 @@
 Of every rule each evaluation of a run is in one stratum: an alert, suppressed, not judged, or silent. From each stratum some
 are drawn (reservoir sampling, Vitter's algorithm R, so that a run of any length is read line by line), and an item stands for
 as many as its stratum had to each that was drawn. The seed is kept: the same run and seed give the same set.
-Flows in: the lines of `cds-rules replay --json FILE --calls`. Flows out: items and strata. Floor: edge (review).
+Flows in: the lines of `cds-rules replay --json FILE --calls`, or decisions of the store as such lines. Flows out: items and strata. Floor: edge (review).
 
     Source: Vitter JS, ACM Trans Math Softw 1985;11:37-57. doi:10.1145/3147.3165
 """
@@ -150,6 +150,7 @@ def _item(run: IO[bytes], place: int, rule: str, stratum: Stratum, weight: float
         weight=weight,
         content=json.dumps(content, separators=(",", ":")).encode(),
         patient=str(call.get("patient_id") or ""),
+        card=card["uuid"] if card and line.get("recorded") else "",
     )
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cds_rules.review import alert, entrance, keeping, rules, sets, watch, worklist
+from cds_rules.review import alert, choosing, entrance, keeping, rules, sets, watch, worklist
 from cds_rules.review.gate import Gate
 from cds_rules.review.shell import STATIC, House, Refusal, absent, static, trouble
 from cds_rules.store.errors import StoreUnavailable
@@ -28,7 +28,8 @@ _FOR_EVER = "private, max-age=31536000, immutable"
 
 def site(house: House) -> ASGIApp:
     """Build it."""
-    pages = (*worklist.ROUTES, *alert.ROUTES, *sets.ROUTES, *rules.ROUTES, *keeping.ROUTES, *watch.ROUTES)
+    several = (worklist, alert, choosing, sets, rules, keeping, watch)
+    pages = [route for each in several for route in each.ROUTES]
     routes = [Route("/static/{name}", _static, methods=["GET"]), *entrance.routes(house), *pages]
     guarded = ExceptionMiddleware(
         Gate(Router(routes, redirect_slashes=False), house),

@@ -16,10 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cds_rules.cards.cards import title
+from cds_rules.hooks.response import NOT_ASSESSED
 from cds_rules.knowledge.rules import INDICATORS
 from cds_rules.review.charts import OTHERS, Days, chart, days_of
 from cds_rules.review.shell import absent, database, drawn, house, language, shown, visitor
-from cds_rules.store.browse import REVIEWS, Listed, Place, Wanted, browse, counted, rules_shown
+from cds_rules.store.browse import REVIEWS, Listed, Place, Wanted, browse, counted, houses_shown, rules_shown
 from cds_rules.vocabulary.wording import Said, said
 
 LEVELS = INDICATORS[::-1]
@@ -76,9 +77,14 @@ class View:
 
 
 def view_of(request: Request) -> View:
-    """What the address asks for; words that mean nothing are as good as none."""
+    """What the address asks for."""
     asked = request.query_params
-    wanted = Wanted(
+    return View(wanted_of(asked), _place(asked.get("newer"), True) or _place(asked.get("older"), False))
+
+
+def wanted_of(asked: Mapping[str, str]) -> Wanted:
+    """A filter; words that mean nothing are as good as none."""
+    return Wanted(
         rule=asked.get("rule", "")[:128],
         level=_one_of(asked.get("level"), INDICATORS),
         state=_one_of(asked.get("state"), STATES),
@@ -86,7 +92,6 @@ def view_of(request: Request) -> View:
         since=_day(asked.get("since")),
         until=_day(asked.get("until")),
     )
-    return View(wanted, _place(asked.get("newer"), True) or _place(asked.get("older"), False))
 
 
 def _one_of(said_: str | None, known: object) -> str:
@@ -131,6 +136,7 @@ def worklist(request: Request) -> Response:
         levels=LEVELS,
         states=STATES,
         review_words=REVIEW_WORDS,
+        houses=sorted(who.houses if who.houses is not None else houses_shown(store)) if who.may("admin") else (),
         rules=sorted(rules_shown(store), key=lambda rule: str(titles.get(rule, rule))),
     )
 
@@ -138,7 +144,8 @@ def worklist(request: Request) -> Response:
 def rule_titles(request: Request) -> dict[str, str]:
     """Rule -> its title in the language of the pages."""
     knowledge, spoken = house(request).knowledge, language(request)
-    return {rule: title(knowledge.pack_of[rule], one, spoken) for rule, one in knowledge.rules.items()}
+    titles = {rule: title(knowledge.pack_of[rule], one, spoken) for rule, one in knowledge.rules.items()}
+    return titles | {NOT_ASSESSED: spoken.say(said("Not assessed"))}
 
 
 def line_of(alert: Listed, titles: Mapping[str, str]) -> Line:

@@ -21,6 +21,8 @@ from cds_rules.store.tables import adjudication, alert, ledger, reading, review_
 
 PAGE = 50
 """Alerts on a page."""
+MOST_JUDGED = 1000
+"""Decisions that a review set is drawn from at most."""
 NEIGHBOURS = 100
 """Other alerts of a patient that are looked at around one."""
 
@@ -102,13 +104,17 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One alert with the decision it belongs to. company: the other alerts of the decision; others: of the patient."""
+    """One alert with the decision it belongs to. company: the other alerts of the decision; others: of the patient.
+
+    items: of review sets that were made from it.
+    """
 
     alert: Listed
     decision: Recalled
     evidence: Mapping[str, Sequence[str]]
     company: tuple[Listed, ...]
     others: tuple[Listed, ...]
+    items: tuple[int, ...]
 
 
 _COLUMNS = tuple(alert.c[name] for name in Listed.__dataclass_fields__ if name != "review")
@@ -254,6 +260,43 @@ def rules_shown(database: Database) -> tuple[str, ...]:
     return tuple(found)
 
 
+def houses_shown(database: Database) -> tuple[str, ...]:
+    """The houses that have an alert, each found by one look into the index."""
+    found: list[str] = []
+    with database.reading() as connection:
+        while True:
+            beyond = [alert.c.tenant > found[-1]] if found else []
+            house = connection.scalar(select(func.min(alert.c.tenant)).where(*beyond))
+            if house is None:
+                return tuple(found)
+            found.append(house)
+
+
+def judged_with(
+    database: Database, house: str, fingerprint: str, since: date | None, until: date | None
+) -> tuple[int, ...]:
+    """The newest decisions of a house that were judged with some rules and are kept with what was judged."""
+    asked = (
+        select(ledger.c.sequence)
+        .where(ledger.c.tenant == house, ledger.c.fingerprint == fingerprint, ledger.c.content.is_not(None))
+        .order_by(ledger.c.at.desc())
+        .limit(MOST_JUDGED)
+    )
+    if since:
+        asked = asked.where(ledger.c.at >= _midnight(since))
+    if until:
+        asked = asked.where(ledger.c.at < _midnight(until + timedelta(days=1)))
+    with database.reading() as connection:
+        return tuple(connection.scalars(asked))
+
+
+def content_of(database: Database, sequence: int) -> bytes | None:
+    """What a decision was judged on, sealed; None where it is not kept."""
+    with database.reading() as connection:
+        found: bytes | None = connection.scalar(select(ledger.c.content).where(ledger.c.sequence == sequence))
+        return found
+
+
 def find(database: Database, houses: Houses, card: str) -> Found | None:
     """An alert by the uuid of its card; None where there is none that may be seen."""
     own = [] if houses is None else [alert.c.tenant.in_(sorted(houses))]
@@ -282,6 +325,9 @@ def find(database: Database, houses: Houses, card: str) -> Found | None:
                 .limit(NEIGHBOURS)
             ).all()
         states = reviews(connection, [one.card])
+        items = connection.scalars(
+            select(review_item.c.id).where(review_item.c.card == one.card).order_by(review_item.c.id)
+        ).all()
         told, evidence = recalled(connection, decision)
     return Found(
         _with_review(one, states),
@@ -289,6 +335,7 @@ def find(database: Database, houses: Houses, card: str) -> Found | None:
         evidence,
         tuple(each for each in mates if each.id != one.id),
         tuple(Listed(*each) for each in others),
+        tuple(items),
     )
 
 

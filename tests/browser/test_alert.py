@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from cds_rules.evaluate import Knowledge
+from cds_rules.hooks.profiles import SHIPPED
+from cds_rules.hooks.request import read_request
+from cds_rules.hooks.response import answered
+from cds_rules.store.store import Store
 from tests.browser.conftest import Served, violations
+from tests.store.scenes import decided, sample, write
 
 RULES = ("mg-oral-severe-ckd", "statin-rhabdomyolysis", "mg-iv-obstetric", "cramp-differential")
 
@@ -95,3 +103,20 @@ def test_german_pages_speak_german(service: Served, page_of: Callable[..., Any])
     assert page.locator("html").get_attribute("lang") == "de"
     assert page.get_by_role("heading", name="Was anders sein müsste").is_visible()
     assert page.locator("article.card").inner_text().startswith("KRITISCH")
+
+
+def test_a_card_that_says_what_was_not_assessed_has_a_page(
+    serving: Callable[..., Served], page_of: Callable[..., Any], knowledge: Knowledge
+) -> None:
+    served = serving()
+    made = decided(knowledge, sample())
+    request = read_request(json.dumps(sample(prefetch={"patient": sample()["prefetch"]["patient"]})).encode())
+    answer = answered(knowledge, request, made.at, SHIPPED["sandbox"])
+    store = Store(served.settings)
+    write(store, replace(made, call=answer.call, evaluation=answer.evaluation, cards=tuple(answer.body["cards"])))
+    store.close()
+    page = opened(served, page_of(), "not-assessed")
+    text = page.locator("main").inner_text()
+    assert "Not assessed" in text
+    assert "Could not be judged" in text
+    assert not violations(page)
