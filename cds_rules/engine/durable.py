@@ -2,11 +2,12 @@
 
 durable-rules is right and fast inside a small subset and crashes the process outside it; this module never leaves it:
 conjunctions of facts that are there or absent, constants only, no `$or`, all facts first and the call they wait for
-last, one ruleset a hook built at start-up, one session an evaluation, deleted after it has fired (docs/durable-rules.md).
+last, small rulesets compiled once, one session of each an evaluation, deleted after it has fired (docs/durable-rules.md).
+A ruleset of which no rule can fire, by the kinds, words and flags of the facts, is not asked.
 
 A condition becomes two families of rules: `met` fires when it is certainly met, `refuted` when it is certainly not; where
 neither fires it is unknown. "Certainly absent" is asked of a shadow of the facts in which a field that is not known takes
-every value that could matter, and of the gaps. A number goes as its two ends: present, it passes by the end that is
+every value that could matter, and means nothing where facts of its kind may be missing. A number goes as its two ends: present, it passes by the end that is
 nearer to failing; in the shadow by the other one. Flows in: rules at start-up, facts at run time. Flows out: truths.
 Floor: engine.
 """
@@ -14,9 +15,11 @@ Floor: engine.
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from json.encoder import encode_basestring_ascii
 from typing import Any as Anything
 
 from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, fits, passes
@@ -34,7 +37,8 @@ AVAILABLE = _native is not None
 RULE_LIMIT = 250
 """Compiled rules a ruleset may hold; the library refuses 257 on one first antecedent with a bare number."""
 _CROWD = 6
-_TOGETHER = 45
+_TOGETHER, _LARGEST = 16, 45
+"""Antecedents up to which small rulesets are joined, and rules of the largest."""
 _LEAST, _MOST = "_least", "_most"
 _ENDLESS = 2e12
 """Stands for an end that is open: no constant of a rule is as large."""
@@ -49,6 +53,10 @@ class Literal:
 
 
 Conjunction = tuple[Literal, ...]
+Mark = tuple[str, str, Constant]
+"""Something a fact shows at once: its kind, and the word or flag in one of its fields; "" twice: that it is there."""
+Marks = frozenset[Mark] | set[Mark]
+_Rule = tuple[str, Conjunction]
 
 
 def met(condition: Condition) -> list[Conjunction]:
@@ -75,6 +83,19 @@ def refuted(condition: Condition) -> list[Conjunction]:
             return [conjunction for part in parts for conjunction in refuted(part)]
         case Any(parts):
             return _product([refuted(part) for part in parts])
+
+
+def _sizes(condition: Condition) -> tuple[int, int]:
+    """How many conjunctions `met` and `refuted` give, at most."""
+    match condition:
+        case Pattern(_, tests):
+            return math.prod(len(test.constants) for test in tests if test.operator == "in"), 1
+        case Not(part):
+            return _sizes(part)[::-1]
+    sizes = [_sizes(part) for part in condition.parts]
+    product = tuple(math.prod(each) for each in zip(*sizes, strict=True))
+    summed = tuple(sum(each) for each in zip(*sizes, strict=True))
+    return (product[0], summed[1]) if isinstance(condition, All) else (summed[0], product[1])
 
 
 def _singles(pattern: Pattern) -> Iterator[Pattern]:
@@ -111,67 +132,52 @@ def _for_hook(conjunctions: Iterable[Conjunction], call: Fact) -> list[Conjuncti
 class _Session:
     """One ruleset of the library and what it wants to be told."""
 
-    def __init__(self, name: str, families: Mapping[str, list[Conjunction]]) -> None:
-        count = sum(len(conjunctions) for conjunctions in families.values())
-        if count > RULE_LIMIT:
-            raise MatcherError(
-                f"{name}: {count} compiled rules, at most {RULE_LIMIT} fit into one ruleset; simplify `any` inside `all`, or split the pack"
-            )
-        self._present = _Reader(
-            literal.pattern
-            for each in families.values()
-            for conjunction in each
-            for literal in conjunction
-            if literal.present
-        )
-        self._absent = _Reader(
-            (
-                literal.pattern
-                for each in families.values()
-                for conjunction in each
-                for literal in conjunction
-                if not literal.present
-            ),
-            present=False,
-        )
+    def __init__(self, name: str, rules: Sequence[_Rule]) -> None:
+        literals = [literal for _, conjunction in rules for literal in conjunction]
+        self.families = frozenset(name.partition("#")[0] for name, _ in rules)
+        self._present = _Reader(literal.pattern for literal in literals if literal.present)
+        self._absent = _Reader((literal.pattern for literal in literals if not literal.present), present=False)
         self._name = name
-        self._families = families
+        self._rules = rules
         self._ruleset: Anything = None
         self._sessions = itertools.count()
-        self._fires_on_nothing = any(
-            not any(literal.present for literal in conjunction) for each in families.values() for conjunction in each
-        )
+        self._openings = _openings(conjunction for _, conjunction in rules)
+        self._named = {name: (name.partition("#")[0], _absent_kinds(conjunction)) for name, conjunction in rules}
+        self._named["sentinel"] = "sentinel", frozenset()
+
+    def holds(self, asked: Sequence[str]) -> bool:
+        """Whether one of some families is here."""
+        return any(family in self.families for family in asked)
+
+    def may_fire(self, marks: Marks) -> bool:
+        """Whether there is a rule all of whose marks are there: where there is none the library need not be asked."""
+        return any(map(marks.issuperset, self._openings))
 
     def prepare(self) -> Anything:
         """The library's handle of the ruleset, which is compiled when it is first wanted; checked it was when built."""
         if self._ruleset is None:
             definition: dict[str, Anything] = {"sentinel": {"all": [{"call": {"k": "call"}}], "run": _nothing}}
-            for family, conjunctions in self._families.items():
-                for number, conjunction in enumerate(conjunctions):
-                    # dist 0: one fact may bear several patterns of a rule, as it may in the reference
-                    antecedents = list(_antecedents(conjunction))
-                    definition[f"{family}#{number}"] = {"all": antecedents, "run": _nothing, "dist": 0}
+            for name, conjunction in self._rules:
+                # dist 0: one fact may bear several patterns of a rule, as it may in the reference
+                definition[name] = {"all": list(_antecedents(conjunction)), "run": _nothing, "dist": 0}
             self._ruleset = _Ruleset(self._name, None, definition)  # kept: the handle lives as long as it does
         return self._ruleset._handle
 
     def fire(self, world: World) -> set[str]:
         """Tell the library all facts, then the call; return the families of which a rule fired."""
-        messages = [*self._present.messages(world), *self._absent.shadows(world)]
-        if not messages and not self._fires_on_nothing:
-            return set()
         session = str(next(self._sessions))
-        for number, message in enumerate(messages):
-            message["id"] = str(number)
-            message["sid"] = session
         # the call goes last: absence is judged when it arrives (test_absence_ignores_the_order_of_facts)
-        messages.append({"k": "call", "id": "call", "sid": session})
+        messages = [*self._present.messages(world), *self._absent.shadows(world), '"k":"call"']
+        told = ",".join([f'{{{each},"id":"{number}","sid":"{session}"}}' for number, each in enumerate(messages)])
         handle = self.prepare()
         try:
-            _, state = _native.assert_facts(handle, json.dumps(messages))  # code: "some fact matched nothing"
+            _, state = _native.assert_facts(handle, f"[{told}]")  # code: "some fact matched nothing"
             fired = set()
             _, action = _native.start_action_for_state(handle, state)
             while action:
-                fired.add(action.split('"', 2)[1].partition("#")[0])
+                family, absent = self._named[action.split('"', 2)[1]]
+                if absent.isdisjoint(world.gaps):  # what may be missing is not certainly absent
+                    fired.add(family)
                 action = _native.complete_and_start_action(handle, state)
         except Exception as error:  # the library's messages carry facts: none may leave this place
             raise MatcherError(f"durable-rules failed with {type(error).__name__}") from None
@@ -182,40 +188,116 @@ class _Session:
 
 
 class _Sessions:
-    """Families spread over rulesets by the kind of fact they begin with: a ruleset nothing is told stays untouched."""
+    """Families spread over rulesets by what their rules ask for: a ruleset of which no rule can fire stays untouched.
 
-    def __init__(self, name: str, families: Mapping[str, list[Conjunction]]) -> None:
-        self._settled = frozenset(family for family, conjunctions in families.items() if () in conjunctions)
-        groups: dict[str, dict[str, list[Conjunction]]] = {}
+    families: made when they are first wanted, so that a start is short.
+    """
+
+    def __init__(self, name: str, families: Callable[[], Mapping[str, list[Conjunction]]]) -> None:
+        self._name = name
+        self._families = families
+
+    @cached_property
+    def _made(self) -> tuple[frozenset[str], tuple[_Session, ...]]:
+        """The families that the hook alone settles, and the rulesets of the others."""
+        families = self._families()
+        settled = frozenset(family for family, conjunctions in families.items() if () in conjunctions)
+        groups: dict[Mark, list[_Rule]] = {}
         for family, conjunctions in families.items():
-            if conjunctions and family not in self._settled:
-                groups.setdefault(conjunctions[0][0].pattern.kind, {})[family] = conjunctions
-        self._sessions = tuple(
-            _Session(f"{name} {number}", each) for number, each in enumerate(_packed(groups.values()))
-        )
+            for number, conjunction in enumerate(conjunctions if family not in settled else ()):
+                groups.setdefault(_rarest(conjunction), []).append((f"{family}#{number}", conjunction))
+        return settled, tuple(_Session(f"{self._name} {number}", each) for number, each in enumerate(_packed(groups)))
 
     def prepare(self) -> None:
         """Compile what a first call would compile."""
-        for session in self._sessions:
+        for session in self._made[1]:
             session.prepare()
 
-    def fire(self, world: World) -> set[str]:
-        """The families of which a rule fired, those the hook alone settles included."""
-        fired = set(self._settled)
-        for session in self._sessions:
-            fired |= session.fire(world)
+    def fire(self, world: World, marks: Marks, asked: Sequence[str] | None = None) -> set[str]:
+        """The families of which a rule fired, those the hook alone settles included.
+
+        Args:
+            marks: of the facts. asked: families that are of interest; None: all.
+        """
+        settled, sessions = self._made
+        fired = set(settled)
+        for session in sessions:
+            if (asked is None or session.holds(asked)) and session.may_fire(marks):
+                fired |= session.fire(world)
         return fired
 
 
-def _packed(groups: Iterable[dict[str, list[Conjunction]]]) -> list[dict[str, list[Conjunction]]]:
-    """Join small groups: a session costs by its compiled rules, faster than in proportion, and a little by itself."""
-    packed: list[dict[str, list[Conjunction]]] = []
-    for group in sorted(groups, key=lambda each: sum(map(len, each.values()))):
-        if packed and sum(map(len, (packed[-1] | group).values())) <= _TOGETHER:
-            packed[-1] |= group
-        else:
-            packed.append(dict(group))
-    return packed
+def _absent_kinds(conjunction: Conjunction) -> frozenset[str]:
+    return frozenset(literal.pattern.kind for literal in conjunction if not literal.present)
+
+
+def _marks(conjunction: Conjunction) -> frozenset[Mark]:
+    """What facts must show so that a conjunction can be met."""
+    found: set[Mark] = set()
+    for literal in conjunction:
+        if literal.present:
+            kind = literal.pattern.kind
+            found.add((kind, "", ""))
+            found |= {(kind, test.field, test.constants[0]) for test in literal.pattern.tests if _is_shown(test)}
+    return frozenset(found)
+
+
+def _is_shown(test: Comparison) -> bool:
+    return test.operator in ("eq", "in") and type(test.constants[0]) is not float
+
+
+def _shown(asked: Iterable[Pattern]) -> dict[str, tuple[str, ...]]:
+    """Of each kind that is asked for, the fields in which patterns look for a word or a flag."""
+    found: dict[str, dict[str, None]] = {}
+    for pattern in asked:
+        found.setdefault(pattern.kind, {}).update((test.field, None) for test in pattern.tests if _is_shown(test))
+    return {kind: tuple(names) for kind, names in found.items()}
+
+
+def _marks_of(world: World, shown: Mapping[str, tuple[str, ...]]) -> Marks:
+    """The marks of all facts."""
+    found: set[tuple[str, str, object]] = set()
+    for kind, names in shown.items():
+        if facts := world.facts.get(kind):
+            found.add((kind, "", ""))
+            for each in facts:
+                fields = each.fields
+                for name in names:
+                    found.add((kind, name, fields[name]))
+    return found  # type: ignore[return-value]  # what is not known, or a number, is the mark of nothing
+
+
+def _openings(conjunctions: Iterable[Conjunction]) -> tuple[frozenset[Mark], ...]:
+    """The sets of marks of which one must be there so that some conjunction can be met, without those that hold another."""
+    least: list[frozenset[Mark]] = []
+    for marks in sorted(set(map(_marks, conjunctions)), key=len):
+        if not any(each <= marks for each in least):
+            least.append(marks)
+    return tuple(least)
+
+
+def _rarest(conjunction: Conjunction) -> Mark:
+    """The mark by which a conjunction finds its ruleset: rather a word than a flag; ("", "", "") where it waits for none."""
+    found = [mark for mark in _marks(conjunction) if mark[1] and mark[2] is not False]
+    return min(found, key=lambda mark: (type(mark[2]) is bool, *mark[:2], str(mark[2])), default=("", "", ""))
+
+
+def _packed(groups: Mapping[Mark, list[_Rule]]) -> Iterator[list[_Rule]]:
+    """Join small groups that wait for a word or flag, like beside like: a session costs by the antecedents of its rules."""
+    packed: list[_Rule] = []
+    held = 0
+    for mark, group in sorted(groups.items(), key=lambda item: str(item[0])):
+        if not mark[1]:
+            yield from (group[start : start + _LARGEST] for start in range(0, len(group), _LARGEST))
+            continue
+        size = sum(len(conjunction) for _, conjunction in group)
+        if packed and held + size > _TOGETHER:
+            yield packed
+            packed, held = [], 0
+        packed += group
+        held += size
+    if packed:
+        yield packed
 
 
 def _nothing(context: object) -> None:
@@ -234,8 +316,6 @@ def _antecedents(conjunction: Conjunction) -> Iterator[dict[str, Anything]]:
             yield {f"m{number}": _all_of([{"k": kind}, *_terms(literal)])}
         else:
             yield {f"m{number}$not": _all_of([{"k": "~" + kind}, *_terms(literal)])}
-    for kind in dict.fromkeys(literal.pattern.kind for literal in ordered if not literal.present):
-        yield {f"g{kind}$not": {"k": "gap " + kind}}
 
 
 def _all_of(terms: list[dict[str, Anything]]) -> dict[str, Anything]:
@@ -293,19 +373,30 @@ class _Group:
             ),
         )
 
-    def known(self, each: Fact) -> dict[str, Constant]:
-        """What is known of a fact, in the fields of the library."""
-        found: dict[str, Constant] = {}
+    def known(self, each: Fact) -> str:
+        """What is known of a fact, as members of a JSON object, in the fields of the library."""
+        found, fields = "", each.fields
         for name, columns in self.columns:
-            value = each.fields[name]
-            if value is not None:
+            value = fields[name]
+            if isinstance(value, Between):
                 for column in columns:
-                    found[column] = _told(value, column) if type(value) is Between else value  # type: ignore[assignment]
+                    found += f',"{column}":{_written(_told(value, column))}'
+            elif value is not None:
+                said = _written(value)
+                for column in columns:
+                    found += f',"{column}":{said}'
         return found
 
     def open(self, each: Fact) -> bool:
         """Whether a field is not known, or not exactly."""
         return any((value := each.fields[name]) is None or type(value) is Between for name in self.fields)
+
+
+def _written(value: Constant) -> str:
+    """A value in JSON."""
+    if type(value) is bool:
+        return "true" if value else "false"
+    return encode_basestring_ascii(value) if isinstance(value, str) else repr(value)
 
 
 def _told(value: Between, column: str) -> float:
@@ -338,42 +429,42 @@ class _Reader:
     def facts(self, world: World) -> Iterator[tuple[Fact, _Group]]:
         """The facts some pattern can be about, each with who asks for it; of a crowd of equals, one."""
         for kind, groups in self._asked.items():
+            facts = world.facts.get(kind)
+            if facts is None:
+                continue
             key = self._key[kind]
             known = [
                 (each, group)
-                for each in world.facts.get(kind, ())
+                for each in facts
                 if (group := groups.get(each.fields[key] if key else None))  # type: ignore[arg-type]  # a key is no number
             ]
             if len(known) > _CROWD:
                 known = list({_seen_by(each, group): (each, group) for each, group in known}.values())
             yield from known
 
-    def messages(self, world: World) -> Iterator[dict[str, Anything]]:
-        """The facts as they are, without the fields that are not known."""
+    def messages(self, world: World) -> Iterator[str]:
+        """The facts as they are, without the fields that are not known; as members of JSON objects."""
         for each, group in self.facts(world):
-            yield {"k": each.kind, **group.known(each)}
+            yield f'"k":"{each.kind}"{group.known(each)}'
 
-    def shadows(self, world: World) -> Iterator[dict[str, Anything]]:
-        """The facts, once for each pattern they could pass, with their open fields set so that they do; and the gaps."""
-        for kind in self._asked:
-            if kind in world.gaps:
-                yield {"k": "gap " + kind}
+    def shadows(self, world: World) -> Iterator[str]:
+        """The facts, once for each pattern they could pass, with their open fields set so that they do."""
         for each, group in self.facts(world):
             known = group.known(each)
             copies: set[tuple[tuple[str, Constant], ...]] = set()
             if group.open(each):
                 copies = {_completed(pattern, each) for pattern in group.patterns if fits(pattern, each) is UNKNOWN}
             for chosen in copies or ((),):
-                yield {"k": "~" + each.kind, **known, **dict(chosen)}
+                completed = "".join([f',"{column}":{_written(value)}' for column, value in chosen])
+                yield f'"k":"~{each.kind}"{known}{completed}'
 
-    def is_certain(self, world: World) -> bool:
-        """Tell whether no pattern can be unknown: no gap, and no open field that would decide one."""
-        if any(kind in world.gaps for kind in self._asked):
-            return False
+    def doubtful(self, world: World) -> set[Pattern]:
+        """The patterns that can be unknown: of a kind with a gap, or with an open field of a fact that would decide them."""
+        found = {pattern for kind in self._asked if kind in world.gaps for pattern in self._asked[kind][None].patterns}
         for each, group in self.facts(world):
-            if group.open(each) and any(fits(pattern, each) is UNKNOWN for pattern in group.patterns):
-                return False
-        return True
+            if group.open(each):
+                found.update(pattern for pattern in group.patterns if fits(pattern, each) is UNKNOWN)
+        return found
 
 
 def _seen_by(each: Fact, group: _Group) -> tuple[object, ...]:
@@ -436,10 +527,19 @@ class Matcher:
             for key, condition in conditions.items()
         }
         self._asked = _Reader(pattern for part in parts for pattern in patterns(part) if pattern.kind != "call")
-        self._names = tuple(parts.values())
-        self._met = _Sessions(f"{name} met", {key: _for_hook(met(part), call) for part, key in parts.items()})
+        self._about = {
+            key: frozenset(pattern for pattern in patterns(part) if pattern.kind != "call")
+            for part, key in parts.items()
+        }
+        self._shown = _shown(itertools.chain.from_iterable(self._about.values()))
+        for part in parts:
+            if (most := max(_sizes(part))) > RULE_LIMIT:
+                raise MatcherError(
+                    f"{name}: {most} compiled rules, at most {RULE_LIMIT} fit into one ruleset; simplify `any` inside `all`, or split the pack"
+                )
+        self._met = _Sessions(f"{name} met", lambda: {key: _for_hook(met(part), call) for part, key in parts.items()})
         self._refuted = _Sessions(
-            f"{name} refuted", {key: _for_hook(refuted(part), call) for part, key in parts.items()}
+            f"{name} refuted", lambda: {key: _for_hook(refuted(part), call) for part, key in parts.items()}
         )
 
     def prepare(self) -> None:
@@ -456,12 +556,17 @@ class Matcher:
         Raises:
             MatcherError: the library failed; nothing of the facts is in the message.
         """
-        fired = self._met.fire(world)
-        if certain or (certain is None and self._asked.is_certain(world)):
+        marks = _marks_of(world, self._shown)
+        fired = self._met.fire(world, marks)
+        doubtful = None if certain else self._asked.doubtful(world)
+        if not doubtful:
             return {name: YES if fired.issuperset(parts) else NO for name, parts in self._parts.items()}
-        denied = self._refuted.fire(world)
-        found = {part: YES if part in fired else NO if part in denied else UNKNOWN for part in self._names}
-        return {name: min((found[part] for part in parts), default=YES) for name, parts in self._parts.items()}
+        asked = [part for part, about in self._about.items() if part not in fired and not doubtful.isdisjoint(about)]
+        unknown = set(asked) - self._refuted.fire(world, marks, asked)
+        return {
+            name: YES if fired.issuperset(parts) else UNKNOWN if fired.union(unknown).issuperset(parts) else NO
+            for name, parts in self._parts.items()
+        }
 
 
 def _conjuncts(condition: Condition) -> Iterator[Condition]:
