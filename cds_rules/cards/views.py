@@ -277,6 +277,14 @@ class Circumstances:
         return self._all.statin_contributors
 
     @property
+    def ck_since_symptom(self) -> bool:
+        """A CK was drawn on or after the onset of the latest muscle symptom of the statin period."""
+        return any(
+            each.kind == "lab" and each.fields["code"] == "ck" and each.fields["since_symptom"] is True
+            for each in self._all.facts
+        )
+
+    @property
     def slco1b1(self) -> Said:
         """The SLCO1B1 phenotype on file."""
         phenotype = slco1b1_function(self._all.record)
