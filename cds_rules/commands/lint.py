@@ -20,7 +20,7 @@ from cds_rules.engine import durable
 from cds_rules.knowledge.cases import read_cases
 from cds_rules.knowledge.decisions import NAMES
 from cds_rules.knowledge.languages import read_languages
-from cds_rules.knowledge.pack import Pack, read_packs
+from cds_rules.knowledge.pack import Pack, merged_tables, read_packs, read_tables, vocabulary_words
 from cds_rules.knowledge.rules import All, Pattern, Rule, patterns
 from cds_rules.vocabulary.errors import Mistake, PackError
 from cds_rules.vocabulary.facts import call
@@ -53,11 +53,21 @@ def lint(folders: Sequence[Path], today: date, parameters: Path | None = None) -
         packs = read_packs(folders, parameters)
         all_texts(packs, read_languages(pack.translations for pack in packs))
     except PackError as error:
-        return list(error.mistakes), []
+        return [*error.mistakes, *_of_cases(folders)], []
     errors = [mistake for pack in packs for mistake in _errors(pack)]
     warnings = [mistake for pack in packs for mistake in _warnings(pack, today)]
     wrong, doubtful = translations.mistakes(packs)
     return errors + wrong, warnings + doubtful
+
+
+def _of_cases(folders: Sequence[Path]) -> Iterator[Mistake]:
+    """The mistakes of all cases, where their rules cannot be read."""
+    words = vocabulary_words(merged_tables(read_tables(folder) for folder in folders))
+    for folder in folders:
+        for path in sorted((folder / "rules").glob("*.yaml")):
+            if not path.name.endswith(".cases.yaml"):
+                name = f"{path.stem}.cases.yaml"
+                yield from read_cases(path.with_name(name), f"{folder.name}/rules/{name}", path.stem, words)[1]
 
 
 def _errors(pack: Pack) -> Iterator[Mistake]:

@@ -66,9 +66,9 @@ def read_cases(path: Path, name: str, rule: str, words: Words) -> tuple[tuple[Ca
     if not path.exists():
         return (), (Mistake(name, "", f"is missing; the cases of {rule} belong there"),)
     document, syntax = read_yaml(path, name)
-    if syntax:
+    if syntax and document is None:
         return (), syntax
-    reader = Reader(name)
+    reader = Reader(name, syntax)
     body = reader.mapping(document, "", ("cases",), ("given",))
     given = _facts(reader, body.get("given", {}), "given", words)
     cases: list[Case] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, __version__
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import BaseConstructor, RoundTripConstructor, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from cds_rules.knowledge.parsed import keep, recall
@@ -25,6 +25,8 @@ _PARSER = f"ruamel.yaml {__version__}, YAML 1.2"
 
 def read_yaml(path: Path, name: str, lines: bool = True) -> tuple[object, tuple[Mistake, ...]]:
     """Parse one file. Returns the document (None when it cannot be parsed) and the mistakes of its syntax.
+
+    A key that stands twice is a mistake, and the first one counts, so that the rest of the file is read all the same.
 
     Args:
         lines: remember the line of each key, for messages; a file that is fine is read twice as fast without, and at once
@@ -39,17 +41,40 @@ def read_yaml(path: Path, name: str, lines: bool = True) -> tuple[object, tuple[
         return kept, ()
     yaml = YAML(typ="rt" if lines else "safe", pure=True)
     yaml.version = (1, 2)
+    yaml.Constructor = _RoundTrip if lines else _Plain
     try:
         document = yaml.load(text)
-    except DuplicateKeyError as error:
-        return None, (Mistake(name, "", f"a key stands twice: {_first_line(error.problem)}", _line(error)),)
     except MarkedYAMLError as error:
         return None, (Mistake(name, "", f"not valid YAML: {_first_line(error.problem)}", _line(error)),)
     except (YAMLError, ValueError) as error:
         return None, (Mistake(name, "", f"not valid YAML: {_first_line(str(error))}"),)
-    if not lines:
+    twice = tuple(Mistake(name, "", f"the key {shown(key)} stands twice", line) for key, line in yaml.constructor.twice)
+    if not lines and not twice:
         keep(path, raw, _PARSER, document)
-    return document, ()
+    return document, twice
+
+
+class _Twice(BaseConstructor):
+    """Remembers keys that stand twice, with their lines; the first one counts."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.twice: list[tuple[object, int]] = []
+
+    def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+        """Tell whether a key is the first of its name."""
+        if key in mapping:
+            self.twice.append((key, key_node.start_mark.line + 1))
+            return False
+        return True
+
+
+class _RoundTrip(_Twice, RoundTripConstructor):
+    """Keeps the line of each key."""
+
+
+class _Plain(_Twice, SafeConstructor):
+    """Plain values."""
 
 
 def _line(error: MarkedYAMLError) -> int:
@@ -95,11 +120,11 @@ def shown(value: object) -> str:
 
 
 class Reader:
-    """Reads values out of one parsed document and remembers every mistake."""
+    """Reads values out of one parsed document and remembers every mistake, those of its syntax first."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, syntax: Sequence[Mistake] = ()) -> None:
         self.path = path
-        self.mistakes: list[Mistake] = []
+        self.mistakes: list[Mistake] = [*syntax]
 
     def wrong(self, where: str, message: str, at: object = None, key: object = None) -> None:
         """Note a mistake; `at` is the YAML collection it stands in and `key` its key or index there, for the line."""

@@ -145,16 +145,12 @@ def read_translations(folder: Path, rules: Iterable[str]) -> dict[str, Translati
 
 
 def _read_translation(place: Path, name: str, known: set[str], mistakes: list[Mistake], *, lines: bool) -> Translation:
-    head, reader = _read(
-        place / "words.yaml", f"{name}/words.yaml", mistakes, ("name", "decimal", "day", "words"), lines=lines
-    )
+    head, reader = _read(place / "words.yaml", f"{name}/words.yaml", ("name", "decimal", "day", "words"), lines=lines)
     words = _phrases(reader, head.get("words", {}), "words")
     titles, texts = {}, {}
     for path in sorted(place.glob("rules/*.yaml")):
         where = f"{name}/rules/{path.name}"
-        body, file = _read(
-            path, where, mistakes, ("title", "summary", "why", "consider"), ("found", "uncertain"), lines=lines
-        )
+        body, file = _read(path, where, ("title", "summary", "why", "consider"), ("found", "uncertain"), lines=lines)
         if path.stem not in known:
             file.wrong("", f"no rule has this id{near(path.stem, known)}")
         titles[path.stem] = file.text(body, "title", "")
@@ -187,16 +183,15 @@ def card_text(reader: Reader, body: Mapping[str, object], where: str) -> CardTex
 def _read(
     path: Path,
     name: str,
-    mistakes: list[Mistake],
     required: tuple[str, ...],
     optional: tuple[str, ...] = (),
     *,
     lines: bool,
 ) -> tuple[Mapping[str, object], Reader]:
-    reader = Reader(name)
     document, syntax = read_yaml(path, name, lines)
-    mistakes += syntax
-    return ({}, reader) if syntax else (reader.mapping(document, "", required, optional), reader)
+    reader = Reader(name, syntax)
+    unreadable = bool(syntax) and document is None
+    return ({} if unreadable else reader.mapping(document, "", required, optional)), reader
 
 
 def _phrases(reader: Reader, value: object, where: str) -> dict[str, str]:
@@ -233,14 +228,12 @@ def _ours(tag: str) -> Mapping[str, str]:
     path = _OURS / f"{tag}.yaml"
     if not path.is_file():
         return {}
-    mistakes: list[Mistake] = []
     name = f"knowledge/languages/{tag}.yaml"
     document, syntax = read_yaml(path, name, lines=False)
-    reader = Reader(name)
-    words = {} if syntax else _phrases(reader, document, "")
-    mistakes = [*syntax, *reader.mistakes]
-    if mistakes:
-        raise PackError(tuple(mistakes))
+    reader = Reader(name, syntax)
+    words = {} if syntax and document is None else _phrases(reader, document, "")
+    if reader.mistakes:
+        raise PackError(tuple(reader.mistakes))
     return words
 
 

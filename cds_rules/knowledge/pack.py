@@ -102,9 +102,9 @@ def read_site(path: Path) -> Site:
         PackError: with every mistake. Names and bounds are checked by `read_packs`, which knows them.
     """
     document, syntax = read_yaml(path, path.name)
-    if syntax:
+    if syntax and document is None:
         raise PackError(syntax)
-    reader = Reader(path.name)
+    reader = Reader(path.name, syntax)
     body = reader.mapping(document, "", open_keys=True)
     values = {
         name: value if isinstance(value, str) else reader.number(body, name, "")
@@ -216,9 +216,9 @@ def _read_pack(folder: Path, words: Words | None, site: Site | None, *, lines: b
     mistakes: list[Mistake] = []
     name = f"{folder.name}/pack.yaml"
     document, syntax = read_yaml(folder / "pack.yaml", name, lines)
-    if syntax:
+    if syntax and document is None:
         raise PackError(syntax)
-    reader = Reader(name)
+    reader = Reader(name, syntax)
     head = reader.mapping(
         document,
         "",
@@ -430,9 +430,9 @@ def _read_rule(
     lines: bool,
 ) -> tuple[Rule | None, tuple[Mistake, ...]]:
     document, syntax = read_yaml(path, name, lines)
-    if syntax:
+    if syntax and document is None:
         return None, syntax
-    reader = Reader(name)
+    reader = Reader(name, syntax)
     identifier = path.name.removesuffix(".yaml")
     if not RULE_ID.match(identifier):
         reader.wrong(

@@ -97,11 +97,11 @@ def read_expectations(folder: Path) -> Expectations:
     cases = sorted(folder.glob(f"*/{_CASE}"))
     for path in cases or sorted(path for path in folder.iterdir() if path.suffix in _ENDINGS):
         file = str(path.relative_to(folder))
-        body, found = read_yaml(path, file)
-        mistakes += found
-        if found:
+        body, syntax = read_yaml(path, file)
+        if syntax and body is None:
+            mistakes += syntax
             continue
-        reader = Reader(file)
+        reader = Reader(file, syntax)
         entries = body if isinstance(body, list) else [body]
         held[path.parent.name if cases else path.stem] = tuple(
             _expected(reader, entry, f"[{place}]" if isinstance(body, list) else "")

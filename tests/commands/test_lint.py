@@ -34,6 +34,30 @@ def test_every_mistake_of_every_file_is_named_at_once(typed: Typed, pack: Path) 
     assert done.err == "5 errors, 0 warnings\n"
 
 
+def test_a_key_that_stands_twice_hides_no_other_mistake(typed: Typed, pack: Path) -> None:
+    change(pack / "rules/mg-total-dose.yaml", "fact: magnesium, focal_oral", "fact: magnesum, focal_oral")
+    change(pack / "rules/mg-total-dose.yaml", "status: active", "status: active\nstatus: draft\nversion: 2.0.0")
+    change(pack / "rules/mg-gi-upset.cases.yaml", "cases:", "cases:\n  - {name: typo, expect: inof}\ncases:")
+    german = pack / "languages/de"
+    (german / "rules").mkdir(parents=True)
+    (german / "words.yaml").write_text("name: Deutsch\ndecimal: ','\nday: '%d.%m.%Y'\nwords: {}\n", "utf-8")
+    card = "title: eins\ntitle: zwei\nwhyy: was\nsummary: a\nwhy: b\nconsider: [c]\n"
+    (german / "rules/mg-gi-upset.yaml").write_text(card, "utf-8")
+    change(pack / "pack.yaml", "version:", "version: 0.1.0\nversoin: 1\nversion:")
+    told = {re.sub(r"yaml:\d+:", "yaml:", line) for line in typed("lint", pack).out.splitlines()}
+    assert told == {
+        'error: copy/pack.yaml: the key "version" stands twice',
+        'error: copy/pack.yaml: versoin: unknown key "versoin"; did you mean "version"?',
+        'error: copy/rules/mg-total-dose.yaml: the key "status" stands twice',
+        'error: copy/rules/mg-total-dose.yaml: the key "version" stands twice',
+        'error: copy/rules/mg-total-dose.yaml: when.all[0].fact: unknown fact "magnesum"; did you mean "magnesium"?',
+        'error: copy/languages/de/rules/mg-gi-upset.yaml: the key "title" stands twice',
+        'error: copy/languages/de/rules/mg-gi-upset.yaml: whyy: unknown key "whyy"; did you mean "why"?',
+        'error: copy/rules/mg-gi-upset.cases.yaml: the key "cases" stands twice',
+        'error: copy/rules/mg-gi-upset.cases.yaml: cases[0].expect: found "inof"; did you mean "info"?',
+    }
+
+
 def test_a_number_nothing_stands_behind_is_an_error(typed: Typed, pack: Path) -> None:
     change(pack / "rules/mg-oral-aki.yaml", "age_days: {le: 3}", "age_days: {le: 4}")
     done = typed("lint", pack)

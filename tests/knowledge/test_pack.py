@@ -140,7 +140,7 @@ def test_mistakes_of_several_files_are_told_at_once(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("title: a\ntitle: b\n", "a key stands twice"),
+        ("title: a\ntitle: b\n", 'the key "title" stands twice'),
         ("title: [a\n", "not valid YAML"),
         ("- a\n", "found a list; a mapping belongs here"),
         ("", "found nothing; a mapping belongs here"),
@@ -187,7 +187,7 @@ def test_a_site_changes_a_parameter_within_its_bounds(folder: Path) -> None:
         ("old: true\n", "site.yaml:1: old: found true; a number belongs here"),
         ("how: thrice\n", 'site.yaml: how: found "thrice"; one of once, twice belongs here (another)'),
         ("how: 2\n", "site.yaml: how: found 2; one of once, twice belongs here (another)"),
-        ("old: 72\nold: 73\n", "site.yaml:2: a key stands twice"),
+        ("old: 72\nold: 73\n", 'site.yaml:2: the key "old" stands twice'),
         ("- old\n", "site.yaml: found a list; a mapping belongs here"),
     ],
 )
