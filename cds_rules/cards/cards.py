@@ -184,7 +184,7 @@ def source_line(source: Source, at: datetime, language: Language, state: str = "
 def _evidence(finding: Finding, found: Iterable[str], scene: Scene) -> tuple[list[str], set[str]]:
     """What the finding rests on, then what its text shows besides; and what these lines say, without label and source."""
     # the birth date behind an age limit stays a reference: on a card it is noise
-    sources = dict.fromkeys(source for each in finding.facts if each.kind != "patient" for source in each.sources)
+    sources = dict.fromkeys(source for each, places in finding.sources if each.kind != "patient" for source in places)
     sources |= dict.fromkeys(_shown(found, scene))
     states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
     lines = [source_line(source, scene.at, scene.language, states.get(source.reference, "")) for source in sources]

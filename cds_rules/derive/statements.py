@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from cds_rules.derive.exposure import DIURETICS, WASTING, followed_by_cramp
 from cds_rules.derive.labs import VITALS, Lab, repeatedly_low
-from cds_rules.derive.magnesium import Magnesium
+from cds_rules.derive.magnesium import Magnesium, Product
 from cds_rules.derive.record import EPSILON, Record, problem_moment, same_day_or_later
 from cds_rules.vocabulary.chart import Result, Source, Symptom
 from cds_rules.vocabulary.facts import DRAFTS, KINDS, LABS, Between, Fact, Value, call, quantized
@@ -141,7 +141,7 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
     starts = [each.start_days for each in oral]
     settled = [each for each in products if each.state != "draft"]
     not_obstetric = magnesium.obstetric is False
-    by_vein = any(each.kind == "iv" for each in settled) and not_obstetric
+    toxic_by_vein = any(each.kind == "iv" for each in settled) and not_obstetric
     fields: dict[str, Value] = {
         "focal_oral": focal(bool(oral)),
         "heavy": focal(magnesium.heavy),
@@ -167,9 +167,9 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
         "source_taken": taken(bool(settled)),
         "source_drafted": ordering and focal(any(each.focal for each in products)),
         "toxicity_source": taken(
-            by_vein or any(each.counts or each.kind in ("bowel-prep", "enema") for each in settled)
+            toxic_by_vein or any(each.counts or each.kind in ("bowel-prep", "enema") for each in settled)
         ),
-        "toxicity_source_iv": taken(by_vein),
+        "toxicity_source_iv": taken(toxic_by_vein),
         "iv_active": taken(any(each.kind == "iv" and each.state == "active" for each in products)),
         "both_iv": taken(any(each.kind == "iv" and each.both for each in products)),
         "both_oral": taken(any(each.counts and each.both for each in products)),
@@ -177,7 +177,21 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
         if None not in starts
         else None,
     }
-    return Fact("magnesium", fields, magnesium.sources)
+    by_mouth, by_vein = _standing(magnesium.oral), _standing(each for each in products if each.kind == "iv")
+    own = {
+        **dict.fromkeys(("total_mg", "at_least", "source_count", "over_limit", "both_oral"), by_mouth),
+        **dict.fromkeys(
+            ("focal_oral", "heavy", "focal_binder_only", "focal_supplement", "focal_start_days"), _standing(oral)
+        ),
+        **dict.fromkeys(("focal_iv", "focal_iv_small", "obstetric", "iv_active", "both_iv"), by_vein),
+        "focal_bowel_prep": _standing(each for each in products if each.kind == "bowel-prep"),
+        "focal_enema": _standing(each for each in products if each.kind == "enema"),
+    }
+    return Fact("magnesium", fields, magnesium.sources, own)
+
+
+def _standing(products: Iterable[Product]) -> tuple[Source, ...]:
+    return tuple(dict.fromkeys(each.source for each in products))
 
 
 def _toxicity(derived: Derived, record: Record) -> Fact:

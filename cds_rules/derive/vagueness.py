@@ -56,7 +56,7 @@ def _name(each: Fact) -> Value:
 
 def _joined(first: Fact, last: Fact) -> Fact:
     fields = {name: _both(value, last.fields[name]) for name, value in first.fields.items()}
-    return Fact(first.kind, fields, tuple(dict.fromkeys((*first.sources, *last.sources))))
+    return Fact(first.kind, fields, tuple(dict.fromkeys((*first.sources, *last.sources))), first.own)
 
 
 def _both(first: Value, last: Value) -> Value:

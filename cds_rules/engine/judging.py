@@ -29,8 +29,9 @@ from cds_rules.engine.reference import (
     standing,
     unknowns,
 )
-from cds_rules.knowledge.rules import Condition, Indicator, Pattern, Rule
+from cds_rules.knowledge.rules import Condition, Indicator, Pattern, Rule, patterns
 from cds_rules.vocabulary.asked import asked
+from cds_rules.vocabulary.chart import Source
 from cds_rules.vocabulary.errors import MatcherError
 from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, call
 from cds_rules.vocabulary.wording import Said, joined, said
@@ -72,9 +73,25 @@ class Finding:
         return self.rests_on()
 
     @property
+    def sources(self) -> tuple[tuple[Fact, tuple[Source, ...]], ...]:
+        """Where each fact of the evidence stands, as far as the rule asks for it."""
+        asked = asked_fields(self.rule)
+        return tuple((each, each.sources_of(asked.get(each.kind, ()))) for each in self.facts)
+
+    @property
     def references(self) -> tuple[str, ...]:
         """The resources it rests on, in order, each once."""
-        return tuple(dict.fromkeys(source.reference for each in self.facts for source in each.sources))
+        return tuple(dict.fromkeys(source.reference for _, sources in self.sources for source in sources))
+
+
+@cache
+def asked_fields(rule: Rule) -> Mapping[str, frozenset[str]]:
+    """The fields of each kind of fact that the conditions of a rule name."""
+    found: dict[str, set[str]] = {}
+    for _, condition in rule.conditions():
+        for pattern in patterns(condition):
+            found.setdefault(pattern.kind, set()).update(test.field for test in pattern.tests)
+    return {kind: frozenset(fields) for kind, fields in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

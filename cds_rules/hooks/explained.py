@@ -64,7 +64,7 @@ def _rule(each: Explanation, inquiry: Inquiry, verify: bool, ask: bool) -> dict[
         "by": outcome.by,
         "winner": outcome.winner,
         "why": list(map(str, reasons(shown, inquiry))) if shown and ask else [],
-        "evidence": _sources(source for found in (finding.facts if finding else ()) for source in found.sources),
+        "evidence": _sources(source for _, places in (finding.sources if finding else ()) for source in places),
         "doubts": list(map(str, finding.doubts)) if finding else [],
         "nearest": [_miss(miss) for miss in each.shortfall.misses] if each.shortfall else [],
         "counterfactuals": [
@@ -115,7 +115,7 @@ def _reading(reading: Reading) -> dict[str, Json]:
     return {
         "checks": [_check(check, reading.fact.kind) for check in reading.checks],
         **({"measured": dict(zip(("of", "value", "unit"), reading.measured, strict=True))} if reading.measured else {}),
-        "sources": _sources(reading.fact.sources),
+        "sources": _sources(reading.fact.sources_of(check.test.field for check in reading.checks)),
     }
 
 

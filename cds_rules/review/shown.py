@@ -37,4 +37,4 @@ def shown_card(card: dict[str, Any], evidence: tuple[Source, ...], at: datetime)
 def evidence_of(evaluation: Evaluation, rule: str) -> tuple[Source, ...]:
     """The values of the record that the finding of a rule rests on, each once."""
     finding = next((each for each in evaluation.findings if each.rule.id == rule), None)
-    return tuple(dict.fromkeys(source for fact in finding.facts for source in fact.sources)) if finding else ()
+    return tuple(dict.fromkeys(source for _, places in finding.sources for source in places)) if finding else ()

@@ -11,7 +11,7 @@ Floor: vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,11 +75,22 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A statement a rule can match, with the places in the record it rests on."""
+    """A statement a rule can match, with the places in the record it rests on.
+
+    own: the places of single fields, of a fact that sums up several things (magnesium by mouth and by vein).
+    """
 
     kind: str
     fields: Mapping[str, Value]
     sources: tuple[Source, ...] = ()
+    own: Mapping[str, tuple[Source, ...]] | None = None
+
+    def sources_of(self, fields: Iterable[str]) -> tuple[Source, ...]:
+        """Where what some of its fields say stands: everywhere, unless each of these fields has places of its own."""
+        if self.own is None:
+            return self.sources
+        own = [self.own.get(name, self.sources) for name in fields] or [self.sources]
+        return tuple(dict.fromkeys(source for several in own for source in several))
 
 
 def quantized(number: float) -> float:

@@ -171,6 +171,23 @@ def test_a_ck_since_the_symptom_is_not_asked_for_again_and_no_value_stands_twice
     assert (detail.count("3.9 mmol/L"), detail.count("1.9 mg/dL")) == (1, 1)
 
 
+def test_a_card_about_tablets_does_not_rest_on_an_infusion(knowledge: Knowledge) -> None:
+    chart = [
+        tablet("o", "Magnesium oxide 400 mg tablet", 20, times="three times a day"),
+        tablet("h", "Magnesium oxide 400 mg tablet", 20, times="three times a day"),
+        request("i", "Magnesium sulfate 2 g IV", days=0.3, sig={"text": "2 g IV once"}),
+        lab("e", EGFR, 92, "mL/min/1.73m2", 12),
+    ]
+    shown = card(knowledge, "mg-total-dose", *chart)
+    assert shown["extension"]["dev.cds-rules.finding"]["evidence"] == [
+        "Patient/p",
+        "MedicationRequest/h",
+        "MedicationRequest/o",
+        "Observation/e",
+    ]
+    assert "MedicationRequest/i" not in json.dumps(shown)
+
+
 @pytest.mark.parametrize(
     ("partner", "product", "what"),
     [
