@@ -64,7 +64,7 @@ def read(reader: Reader, reference: str, observation: wire.Observation) -> None:
         else:
             panel = part is observation and any(lab(one.codings, one.text) for _, one in parts[1:])
             _read_value(reader, reference, observation, part, spoken_part, match, checked, panel=panel)
-    if not understood and _is_laboratory(observation):
+    if not understood and _is_laboratory(observation) and any(_could_matter(reader, part) for part, _ in parts):
         reader.unknown("laboratory", concept)
 
 
@@ -286,6 +286,14 @@ def _is_laboratory(observation: wire.Observation) -> bool:
     return any(
         coding.code == "laboratory" for category in many(observation.category) for coding in many(category.coding)
     )
+
+
+def _could_matter(reader: Reader, part: wire.Valued) -> bool:
+    """Whether a value could be one of those rules read, had it another code: a number, in a unit that one of them has."""
+    quantity = _quantity(part)
+    if quantity is None or quantity.value is None:
+        return False
+    return reader.terminology.measures(quantity.unit or "", quantity.code or "", quantity.system or "")
 
 
 def _read_pregnancy(reader: Reader, reference: str, part: wire.Valued, concept: Spoken, when: datetime) -> None:

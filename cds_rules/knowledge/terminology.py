@@ -185,6 +185,10 @@ class Terminology:
         """A value in another accepted unit of its key, or the reason word of `convert`."""
         return self._units.converted(key, value, unit, wanted)
 
+    def measures(self, unit: str, code: str, system: str) -> bool:
+        """Whether a number with this unit, or with none, could be a value of a key that is understood."""
+        return self._units.measures(unit, code, system)
+
     def canonical_unit(self, key: str) -> str:
         """The unit `convert` yields for a key, "" where there is none."""
         return self._units.canonical(key)

@@ -84,6 +84,11 @@ class Units:
             return 1.0 if key in _BARE and not unit.strip() and not code.strip() else "unit"
         return factors[meant]
 
+    def measures(self, unit: str, code: str, system: str) -> bool:
+        """Whether a number with this unit, or with none, could be a value of one of the keys."""
+        bare = not unit.strip() and not code.strip()
+        return bare or any(not isinstance(self._factor(key, unit, code, system), str) for key in self._factors)
+
     def converted(self, key: str, value: float, unit: str, wanted: str) -> float | str:
         """A value in any accepted unit of its key, or the reason word of `convert`."""
         canonical = self.convert(key, value, unit, "", "")

@@ -68,6 +68,9 @@ class FakeTerminology(Terminology):
         factor = known.get((code or unit).lower())
         return "unit" if factor is None else value * factor
 
+    def measures(self, unit: str, code: str, system: str) -> bool:
+        return not (code or unit) or any((code or unit).lower() in known for _, known in UNITS.values())
+
     def canonical_unit(self, key: str) -> str:
         return UNITS[key][0]
 

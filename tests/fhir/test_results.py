@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -170,6 +171,21 @@ def test_the_phenotype_of_slco1b1_is_kept_as_text() -> None:
     }
     result = only(read(body).chart.results)
     assert (result.key, result.text) == ("slco1b1", "Poor function")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"valueCodeableConcept": {"text": "White"}},
+        {"valueString": "1 Main Street"},
+        {"valueQuantity": {"value": 3, "unit": "{#}"}},
+        {"valueQuantity": {"value": 41, "unit": "%"}},
+        {"dataAbsentReason": {"text": "unknown"}},
+    ],
+)
+def test_what_could_be_no_value_of_ours_is_not_counted_as_not_understood(value: dict[str, Any]) -> None:
+    laboratory = [{"coding": [{"code": "laboratory"}]}]
+    assert not read(lab(code="32624-9", value=None, category=laboratory, **value)).chart.not_understood
 
 
 def test_unknown_laboratory_codes_are_counted_and_others_are_not() -> None:
