@@ -263,14 +263,14 @@ def new(
 
 @commands.command()
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="rule|cases|pack", help="Kind of file.", show_default=False)] = "",
+    kind: Annotated[str, typer.Argument(metavar="rule|cases|pack|words|texts", help="Kind of file.", show_default=False)] = "",
     write: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write it into this folder; all three where no kind is named."),
+        typer.Option(metavar="DIR", help="Write it into this folder; all where no kind is named."),
     ] = None,
     pack: Packs = None,
 ) -> None:
-    """Print or write the JSON Schema of rule, case or pack files."""
+    """Print or write the JSON Schema of rule, case, pack or translation files."""
     from cds_rules.commands.schema import command
 
     raise typer.Exit(command(_folders(pack), kind, write))

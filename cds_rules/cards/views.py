@@ -652,11 +652,42 @@ def _symptom(symptom: Complaint) -> View:
     return View(
         symptom,
         name_words=name,
-        site_words=place or word(symptom.timing or "muscle"),
+        cramps_words=_cramps(symptom),
         words=said(
             "{symptom}, {days:ago}, onset {onset:ago}", symptom=name, days=symptom.age_days, onset=symptom.onset_days
         ),
     )
+
+
+_CRAMPS: Mapping[str, Said] = {
+    "leg": said("leg cramps"),
+    "calf": said("calf cramps"),
+    "foot": said("foot cramps"),
+    "toe": said("toe cramps"),
+    "thigh": said("thigh cramps"),
+    "hip": said("hip cramps"),
+    "buttock": said("buttock cramps"),
+    "arm": said("arm cramps"),
+    "upper-arm": said("upper arm cramps"),
+    "hand": said("hand cramps"),
+    "shoulder": said("shoulder cramps"),
+    "back": said("back cramps"),
+    "generalized": said("generalized cramps"),
+    "muscle": said("muscle cramps"),
+    "nocturnal": said("nocturnal cramps"),
+    "exertional": said("exertional cramps"),
+    "dialysis": said("dialysis cramps"),
+    "menstrual": said("menstrual cramps"),
+}
+"""Cramps by site or time: a language may have one word for both."""
+
+
+def _cramps(symptom: Complaint) -> Said:
+    """Cramps with their side and site, or when they come."""
+    if symptom.site or symptom.side:
+        cramps = _CRAMPS.get(symptom.site or "muscle", _CRAMPS["muscle"])
+        return said("{side} {cramps}", side=word(symptom.side), cramps=cramps) if symptom.side else cramps
+    return _CRAMPS.get(symptom.timing or "muscle", _CRAMPS["muscle"])
 
 
 def _place(symptom: Complaint) -> Said | None:

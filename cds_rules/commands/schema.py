@@ -1,4 +1,4 @@
-"""`cds-rules schema`: the JSON Schemas of rule, case and pack files, printed or written, for editors.
+"""`cds-rules schema`: the JSON Schemas of rule, case, pack and translation files, printed or written, for editors.
 
 They know the words of the value sets of the packs they are made from. Flows in: folders of packs. Flows out: text.
 Floor: edge.
@@ -15,7 +15,13 @@ from cds_rules.knowledge.files import near
 from cds_rules.knowledge.pack import merged_tables, read_tables, vocabulary_words
 from cds_rules.vocabulary.errors import BadInput
 
-KINDS = {"rule": schema.rule_schema, "cases": schema.cases_schema, "pack": schema.pack_schema}
+KINDS = {
+    "rule": schema.rule_schema,
+    "cases": schema.cases_schema,
+    "pack": schema.pack_schema,
+    "words": schema.words_schema,
+    "texts": schema.texts_schema,
+}
 
 
 def schemas(folders: Sequence[Path]) -> dict[str, str]:
@@ -31,7 +37,7 @@ def command(folders: Sequence[Path], kind: str, write: Path | None) -> int:
     """Print the schema of one kind of file, or write it, or all of them where none is named, into a folder."""
     if kind not in KINDS and (kind or not write):
         raise BadInput(
-            f'"{kind}" is no kind of file{near(kind, KINDS)}' if kind else "rule, cases or pack belongs here"
+            f'"{kind}" is no kind of file{near(kind, KINDS)}' if kind else "rule, cases, pack, words or texts belongs here"
         )
     chosen = {name: text for name, text in schemas(folders).items() if not kind or name == f"{kind}.schema.json"}
     for name, text in chosen.items():

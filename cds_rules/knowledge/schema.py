@@ -1,4 +1,5 @@
-"""The rule language as JSON Schema, so that an editor completes and checks rule, case and pack files while they are written.
+"""The rule language as JSON Schema, so that an editor completes and checks rule, case, pack and translation files while they
+are written.
 
 Made from the same register of facts that the reader checks against; `cds-rules schema` prints it, docs/schema holds it.
 Floor: knowledge.
@@ -184,6 +185,36 @@ def pack_schema(words: Words) -> Schema:
             },
         ),
         "$defs": _condition_definitions(words),
+    }
+
+
+def words_schema(words: Words) -> Schema:
+    """The schema of languages/<tag>/words.yaml."""
+    return {
+        "$schema": _DIALECT,
+        "title": "A language of a pack",
+        **_mapping(
+            {
+                "name": _TEXT,
+                "decimal": _TEXT,
+                "day": {**_TEXT, "description": "a date in the codes of strftime"},
+                "words": {
+                    "type": "object",
+                    "additionalProperties": _TEXT,
+                    "description": "English -> this language; what stands in braces stands in both",
+                },
+            }
+        ),
+    }
+
+
+def texts_schema(words: Words) -> Schema:
+    """The schema of languages/<tag>/rules/<id>.yaml."""
+    required = {"title": _TEXT, "summary": _TEXT, "why": _TEXT, "consider": _TEXTS}
+    return {
+        "$schema": _DIALECT,
+        "title": "The texts of a rule in a language",
+        **_mapping(required, {"found": _TEXTS, "uncertain": _TEXTS}),
     }
 
 

@@ -111,3 +111,12 @@ def test_german_writes_numbers_and_dates_as_germans_do(knowledge: Knowledge) -> 
     assert card["source"]["topic"]["display"] == "Orales Magnesium bei eGFR unter 30"
     assert card["suggestions"][0]["label"] == "Magnesium oxide 400 mg tablet absetzen"
     assert card["overrideReasons"][0]["display"] == "Behandlung eines nachgewiesenen Magnesiummangels"
+
+
+@pytest.mark.parametrize(
+    ("name", "summary"),
+    [("diuretic-cramps", "Wadenkrämpfe seit 10 Tagen unter"), ("cramp-differential", "Wadenkrämpfe seit")],
+)
+def test_german_says_a_cramp_and_its_site_in_one_word(knowledge: Knowledge, name: str, summary: str) -> None:
+    cards = evaluate(knowledge, replace(CALLS[name], language="de")).cards
+    assert any(card["summary"].startswith(summary) for card in cards), [card["summary"] for card in cards]

@@ -20,12 +20,17 @@ RULES_AND_PACK = [
     for path in (PACK_FOLDER / "pack.yaml", *sorted(PACK_FOLDER.glob("rules/*.yaml")))
     if not path.name.endswith(".cases.yaml")
 ]
-KINDS = ("rule", "cases", "pack")
+TRANSLATIONS = sorted(PACK_FOLDER.glob("languages/*/**/*.yaml"))
+KINDS = ("rule", "cases", "pack", "words", "texts")
 
 
 def kind_of(path: Path) -> str:
     """Which schema a file of a pack is written to."""
-    return "pack" if path.name == "pack.yaml" else "cases" if path.name.endswith(".cases.yaml") else "rule"
+    if path.name in ("pack.yaml", "words.yaml"):
+        return path.stem
+    if path.parents[2].name == "languages":
+        return "texts"
+    return "cases" if path.name.endswith(".cases.yaml") else "rule"
 
 
 def document(path: Path) -> Any:
@@ -60,7 +65,7 @@ def test_the_schemas_in_docs_are_current(typed: Typed, kind: str) -> None:
     assert current, "docs/schema is behind the code: run `cds-rules schema --write docs/schema`"
 
 
-def test_all_three_are_written_where_none_is_named(typed: Typed, tmp_path: Path) -> None:
+def test_all_are_written_where_none_is_named(typed: Typed, tmp_path: Path) -> None:
     assert typed("schema", "--write", tmp_path / "a/b").code == 0
     assert {path.name for path in (tmp_path / "a/b").iterdir()} == {f"{kind}.schema.json" for kind in KINDS}
     assert typed("schema", "rule", "--write", tmp_path / "one").code == 0
@@ -68,15 +73,19 @@ def test_all_three_are_written_where_none_is_named(typed: Typed, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "path", [PACK_FOLDER / "pack.yaml", *sorted(PACK_FOLDER.glob("rules/*.yaml"))], ids=lambda path: path.name
+    "path",
+    [PACK_FOLDER / "pack.yaml", *sorted(PACK_FOLDER.glob("rules/*.yaml")), *TRANSLATIONS],
+    ids=lambda path: f"{path.parents[1].name}/{path.name}",
 )
 def test_every_file_of_our_pack_holds_to_its_schema(validators: dict[str, Draft202012Validator], path: Path) -> None:
     errors = validators[kind_of(path)].iter_errors(document(path))
     assert [f"{error.json_path}: {error.message}" for error in errors] == []
 
 
-@pytest.mark.parametrize("path", RULES_AND_PACK, ids=lambda path: path.name)
-def test_the_pack_and_its_rules_name_their_schema(path: Path) -> None:
+@pytest.mark.parametrize(
+    "path", [*RULES_AND_PACK, *TRANSLATIONS], ids=lambda path: f"{path.parents[1].name}/{path.name}"
+)
+def test_the_pack_its_rules_and_their_translations_name_their_schema(path: Path) -> None:
     [first, *_] = path.read_text("utf-8").splitlines()
     named = first.removeprefix("# yaml-language-server: $schema=")
     assert (path.parent / named).resolve() == SCHEMAS / f"{kind_of(path)}.schema.json"
@@ -121,8 +130,23 @@ def test_the_schemas_refuse_what_lint_refuses(
     assert typed("lint", pack).code == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        ("words", {"name": "Deutsch", "decimal": ",", "day": "%d.%m.%Y"}),
+        ("words", {"name": "Deutsch", "decimal": ",", "day": "%d.%m.%Y", "words": {"leg": ""}}),
+        ("texts", {"title": "a", "summary": "b", "why": "c", "consider": "d"}),
+        ("texts", {"title": "a", "summary": "b", "why": "c", "consider": ["d"], "levels": []}),
+    ],
+)
+def test_the_schemas_of_translations_refuse_what_the_reader_refuses(
+    validators: dict[str, Draft202012Validator], kind: str, wrong: object
+) -> None:
+    assert not validators[kind].is_valid(wrong)
+
+
 def test_a_kind_that_is_none_is_a_sentence(typed: Typed) -> None:
     assert (
-        typed("schema", "card").err == 'cds-rules: "card" is no kind of file; one of cases, pack, rule belongs here\n'
+        typed("schema", "card").err == 'cds-rules: "card" is no kind of file; one of cases, pack, rule, texts, words belongs here\n'
     )
-    assert typed("schema").err == "cds-rules: rule, cases or pack belongs here\n"
+    assert typed("schema").err == "cds-rules: rule, cases, pack, words or texts belongs here\n"
