@@ -52,8 +52,8 @@ _ALWAYS = (
     said("idiopathic nocturnal cramps"),
 )
 ADVICE = said(
-    "stretching, hydration, balanced diet rich in magnesium (food needs no limit; in CKD G4-G5 ask a dietitian), footwear, "
-    "alcohol; see a clinician if weakness, wasting or dark urine"
+    "stretching, hydration, balanced diet rich in magnesium (food needs no limit; in CKD G4-G5 ask a dietitian), suitable "
+    "footwear, little alcohol; see a clinician if weakness, wasting or dark urine"
 )
 _ON_DIALYSIS = said(
     "dialysis: cramps during sessions; ultrafiltration rate, dry weight, dialysate sodium, cool dialysate; no quinine, no "
