@@ -263,7 +263,9 @@ def new(
 
 @commands.command()
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="rule|cases|pack|words|texts", help="Kind of file.", show_default=False)] = "",
+    kind: Annotated[
+        str, typer.Argument(metavar="rule|cases|pack|words|texts", help="Kind of file.", show_default=False)
+    ] = "",
     write: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write it into this folder; all where no kind is named."),

@@ -265,6 +265,7 @@ def evaluate(knowledge: Knowledge, call: Call) -> Evaluation:
         pack_of=knowledge.pack_of,
         views=views(derived, knowledge.parameters) if findings else {},
         raw=reading.raw,
+        version=reading.version,
         focal=derived.focal,
         magnesium_mg=derived.magnesium.total_mg,
         undelivered=_by_reason(missing),

@@ -17,6 +17,7 @@ from cds_rules.cards.suggestions import excluding, offers
 from cds_rules.cards.texts import Ready, Texts, escaped
 from cds_rules.engine.judging import Finding, Outcome, Returned
 from cds_rules.engine.reference import World
+from cds_rules.fhir.versions import Version
 from cds_rules.knowledge.languages import Language
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import Rule
@@ -42,7 +43,7 @@ class Scene:
     """What cards are written from: one evaluation's chart, views and world.
 
     views: what templates read. focal: medications in focus. magnesium_mg: elemental magnesium a day of all oral
-    products together. undelivered: why a part of
+    products together. version: of FHIR, which the record speaks. undelivered: why a part of
     the record was not wholly delivered -> which, in a clinician's words. reasons: rule -> what would have to differ, how
     certain the card is, what a draft adds; empty where nobody asked.
     """
@@ -54,6 +55,7 @@ class Scene:
     pack_of: Mapping[str, Pack]
     views: Mapping[str, Any]
     raw: Mapping[str, bytes]
+    version: Version
     focal: Sequence[Medication]
     magnesium_mg: float
     undelivered: Mapping[str, Said]
@@ -84,6 +86,7 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
         scene.focal,
         scene.magnesium_mg,
         pack.tables.get("rxnorm_products", ()),
+        scene.version,
         say,
     )
     identity = f"{scene.hook_instance}|{scene.at.isoformat()}|{pack.name}|{rule.id}"
@@ -94,6 +97,8 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
     filled = texts.fill(views)
     evidence, told = _evidence(finding, filled.found, scene)
     found = [line for line in dict.fromkeys(filled.found) if line.partition(": ")[2] not in told]  # said once is enough
+    if offered.in_words:
+        filled.consider.append(say(said("To order: {tests}", tests=joined(offered.in_words))))
     if offered.already_ordered:
         filled.consider.append(say(said("Already ordered: {tests}", tests=joined(offered.already_ordered))))
     detail = "\n\n".join(

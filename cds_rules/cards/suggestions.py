@@ -16,7 +16,8 @@ from typing import Any
 from cds_rules.cards.revisions import Limit, lower_dose, lower_times
 from cds_rules.engine.judging import Finding
 from cds_rules.engine.reference import YES, World, truth
-from cds_rules.fhir.validation import is_valid
+from cds_rules.fhir.validation import is_valid, version_of
+from cds_rules.fhir.versions import Version
 from cds_rules.knowledge.pack import Rows
 from cds_rules.knowledge.rules import ANY_CITED, CAP, Suggestion
 from cds_rules.vocabulary.chart import Chart, Medication
@@ -39,12 +40,13 @@ _WORDS = {
 class Offers:
     """What a card offers: CDS Hooks suggestions without uuids, and the tests that are already ordered.
 
-    say: puts a text of ours into the language of the card; resources hold English, whatever the language.
+    in_words: tests to order where the record speaks a version of FHIR in which no order is written. say: puts a text of ours into the language of the card; resources hold English, whatever the language.
     """
 
     say: Callable[[str], str]
     suggestions: list[dict[str, Any]] = field(default_factory=list)
     already_ordered: list[Said] = field(default_factory=list)
+    in_words: list[Said] = field(default_factory=list)
 
 
 def offers(
@@ -57,6 +59,7 @@ def offers(
     focal: Iterable[Medication],
     total_mg: float,
     products: Rows,
+    version: Version = "R4",
     say: Callable[[str], str] = str,
 ) -> Offers:
     """Build what a finding offers on this chart.
@@ -68,6 +71,7 @@ def offers(
         focal: medications in focus of the hook.
         total_mg: elemental magnesium in mg a day of all oral products together.
         products: the pack's table of products with their strengths.
+        version: of FHIR, in which orders are written.
     """
     found = Offers(say)
     in_focus = tuple(focal)
@@ -75,7 +79,7 @@ def offers(
         if len(found.suggestions) >= MOST or truth(wanted.when, world) is not YES:
             continue
         if wanted.offer.startswith("order-"):
-            _order(found, wanted, finding, chart, orders, patient)
+            _order(found, wanted, finding, chart, orders, patient, version)
             continue
         for medication in in_focus:
             meant = medication.classes & wanted.classes or (
@@ -85,7 +89,7 @@ def offers(
                 revised = (
                     _revised(finding, medication, world, raw, total_mg, products) if wanted.offer == "revise" else None
                 )
-                _change(found, wanted, medication, finding, raw, revised)
+                _change(found, wanted, medication, finding, raw, revised, version)
     found.suggestions = _without_clashes(found.suggestions)
     recommended = False
     for suggestion in found.suggestions:
@@ -95,7 +99,15 @@ def offers(
     return found
 
 
-def _order(found: Offers, wanted: Suggestion, finding: Finding, chart: Chart, orders: Rows, patient: str) -> None:
+def _order(
+    found: Offers,
+    wanted: Suggestion,
+    finding: Finding,
+    chart: Chart,
+    orders: Rows,
+    patient: str,
+    version: Version,
+) -> None:
     rows = [row for row in orders if row["offer"] == wanted.offer and row["unit"] in ("", _magnesium_unit(chart))]
     if not rows or not patient:
         return
@@ -103,10 +115,13 @@ def _order(found: Offers, wanted: Suggestion, finding: Finding, chart: Chart, or
     if {order.test for order in chart.orders} & set(rows[0]["covers"].split("|")):
         found.already_ordered.append(_WORDS[test])
         return
+    if version not in _IN_VERSION:
+        found.in_words.append(_WORDS[test])
+        return
     reason = f"{finding.rule.id}: {finding.rule.title}"
     actions = []
     for row in rows:
-        order = _service_request(row["system"], row["code"], row["display"], reason, wanted.urgent)
+        order = _service_request(row["system"], row["code"], row["display"], reason, wanted.urgent, version)
         resource = {**order, "subject": {"reference": patient}}
         description = found.say(said("Order {test}", test=said(row["display"])))
         actions.append({"type": "create", "description": description, "resource": resource})
@@ -123,8 +138,10 @@ def _magnesium_unit(chart: Chart) -> str:
 
 
 @lru_cache(maxsize=256)
-def _service_request(system: str, code: str, display: str, reason: str, urgent: bool) -> Mapping[str, Any]:
-    """A ServiceRequest that has been validated with a stand-in for the patient; shared, so it is never changed."""
+def _service_request(
+    system: str, code: str, display: str, reason: str, urgent: bool, version: Version
+) -> Mapping[str, Any]:
+    """An order that has been validated with a stand-in for the patient; shared, so it is never changed."""
     resource: dict[str, Any] = {
         "resourceType": "ServiceRequest",
         "status": "draft",
@@ -135,9 +152,30 @@ def _service_request(system: str, code: str, display: str, reason: str, urgent: 
     }
     if urgent:
         resource["priority"] = "stat"
+    resource = _IN_VERSION[version](resource)
     if not is_valid(json.dumps(resource).encode()):
-        raise ValueError(f"the order {code} of the pack's orders.csv does not make a valid ServiceRequest")
+        raise ValueError(f"the order {code} of the pack's orders.csv does not make a valid order of FHIR {version}")
     return resource
+
+
+def _as_stu3(order: dict[str, Any]) -> dict[str, Any]:
+    """What R4 calls a ServiceRequest is a ProcedureRequest there, with the same fields."""
+    return order | {"resourceType": "ProcedureRequest"}
+
+
+def _as_r5(order: dict[str, Any]) -> dict[str, Any]:
+    """Code and reason are CodeableReferences there."""
+    (reason,) = order["reasonCode"]
+    rest = {name: value for name, value in order.items() if name != "reasonCode"}
+    return rest | {"code": {"concept": order["code"]}, "reason": [{"concept": reason}]}
+
+
+_IN_VERSION: Mapping[Version, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "R4": lambda order: order,
+    "STU3": _as_stu3,
+    "R5": _as_r5,
+}
+"""How an order of R4 is written in the versions in which one is offered."""
 
 
 def _change(
@@ -147,6 +185,7 @@ def _change(
     finding: Finding,
     raw: Mapping[str, bytes],
     revised: Revised | None,
+    version: Version,
 ) -> None:
     name, reference = medication.label[:60], f"{medication.resource_type}/{medication.resource_id}"
     if not medication.resource_id or (wanted.ingredient and medication.product.ingredients != (wanted.ingredient,)):
@@ -157,8 +196,13 @@ def _change(
         label = found.say(said("Delete the draft: {medication}", medication=name))
         found.suggestions.append(_suggestion(label, [action], wanted.recommended))
     elif medication.state == "active" and wanted.offer == "stop" and medication.resource_type == "MedicationRequest":
-        update = _resource(raw.get(medication.source.reference))
-        update |= {"status": "stopped", "statusReason": {"text": f"{finding.rule.id}: {finding.rule.title}"}}
+        body = raw.get(medication.source.reference, b"{}")
+        reason = {"text": f"{finding.rule.id}: {finding.rule.title}"}
+        update = _resource(body) | {"status": "stopped"}
+        if "STU3" in (version, version_of("MedicationRequest", body)):  # which has no reason for a status
+            update["note"] = [*update.get("note", ()), reason]
+        else:
+            update["statusReason"] = reason
         _update(found, update, said("Stop {medication}", medication=name), wanted.recommended)
     elif wanted.offer == "revise" and revised is not None:
         resource, words = revised

@@ -37,7 +37,9 @@ def command(folders: Sequence[Path], kind: str, write: Path | None) -> int:
     """Print the schema of one kind of file, or write it, or all of them where none is named, into a folder."""
     if kind not in KINDS and (kind or not write):
         raise BadInput(
-            f'"{kind}" is no kind of file{near(kind, KINDS)}' if kind else "rule, cases, pack, words or texts belongs here"
+            f'"{kind}" is no kind of file{near(kind, KINDS)}'
+            if kind
+            else "rule, cases, pack, words or texts belongs here"
         )
     chosen = {name: text for name, text in schemas(folders).items() if not kind or name == f"{kind}.schema.json"}
     for name, text in chosen.items():

@@ -51,6 +51,12 @@ class Delivery:
         self.unread.append(Unread(f"{name}#{self.place}", reason, detail))
         self.lost_drafts = self.lost_drafts or self.draft
 
+    def pass_over(self, kind: str, raw: Buffer) -> None:
+        """Note a draft of a type that no rule reads, such as a ReferralRequest: whoever orders it sees that it was looked at."""
+        name = wire.head(raw).id
+        reference = f"{kind}/{name}" if isinstance(name, str) and name else f"{kind}#{self.place}"
+        self.unread.append(Unread(reference, "no-rule", f"no rule looks at orders of the type {kind}"))
+
 
 def unpack(documents: Iterable[Document]) -> Delivery:
     """Take documents apart.
@@ -97,6 +103,8 @@ def _take(delivery: Delivery, raw: Buffer, full_url: str | None, depth: int) -> 
     delivery.place += 1
     if kind in SHAPES:
         delivery.entries.append(Entry(kind, raw, full_url, delivery.draft, delivery.place))
+    elif delivery.draft:
+        delivery.pass_over(kind, raw)
 
 
 def _take_bundle(delivery: Delivery, raw: Buffer, bundle: wire.Bundle | None, depth: int) -> None:
@@ -117,6 +125,9 @@ def _take_bundle(delivery: Delivery, raw: Buffer, bundle: wire.Bundle | None, de
                 place = delivery.place
             else:
                 place += 1
+                if draft:
+                    delivery.place = place
+                    delivery.pass_over(kind, entry.resource)
         delivery.place = place
 
 

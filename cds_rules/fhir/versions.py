@@ -63,6 +63,17 @@ def as_r4(kind: str, resource: Any) -> Version:
     return version
 
 
+def spoken_by(several: Iterable[str]) -> Version:
+    """The version of a record, from those of its resources: R4 is also the shape of all that no version tells.
+
+    >>> spoken_by(["R4", "STU3", "R4"]), spoken_by(["R4", "R4"]), spoken_by([])
+    ('STU3', 'R4', 'R4')
+    """
+    listed = list(several)
+    others: tuple[Version, ...] = ("STU3", "R5", "DSTU2")
+    return max(filter(listed.count, others), key=listed.count, default="R4")
+
+
 def told(profiles: Any) -> Version | None:
     """The version that meta.profile names, by the address or the version of a profile of FHIR itself.
 

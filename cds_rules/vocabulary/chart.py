@@ -67,6 +67,7 @@ UNREAD_REASONS: Mapping[str, Said] = {
     "no-code": said("neither a code nor a text that is understood"),
     "duplicate": said("the same statement again"),
     "version": said("FHIR version not supported"),
+    "no-rule": said("an order of a kind that no rule looks at"),
 }
 
 

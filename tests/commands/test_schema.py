@@ -147,6 +147,7 @@ def test_the_schemas_of_translations_refuse_what_the_reader_refuses(
 
 def test_a_kind_that_is_none_is_a_sentence(typed: Typed) -> None:
     assert (
-        typed("schema", "card").err == 'cds-rules: "card" is no kind of file; one of cases, pack, rule, texts, words belongs here\n'
+        typed("schema", "card").err
+        == 'cds-rules: "card" is no kind of file; one of cases, pack, rule, texts, words belongs here\n'
     )
     assert typed("schema").err == "cds-rules: rule, cases, pack, words or texts belongs here\n"

@@ -63,6 +63,16 @@ def test_unknown_types_are_told_and_irrelevant_ones_are_not() -> None:
     assert sorted(reasons(reading).values()) == ["unknown-type", "unknown-type"]
 
 
+def test_a_draft_that_no_rule_looks_at_is_named() -> None:
+    referral = {"resourceType": "ReferralRequest", "id": "r", "status": "draft", "intent": "order"}
+    for drafts in ([referral], [bundle([referral])]):
+        reading = read(lab(), drafts=drafts)
+        assert reasons(reading) == {"ReferralRequest/r": "no-rule"}
+        assert reading.chart.unread[0].detail == "no rule looks at orders of the type ReferralRequest"
+        assert not reading.lost
+    assert not reasons(read(referral))
+
+
 def test_bundles_in_bundles_end_somewhere() -> None:
     body = bundle([lab()])
     for _ in range(30):
