@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cds_rules.derive.statements import SINGLE
@@ -46,7 +48,7 @@ def test_every_fact_fits_the_register(hook: str) -> None:
     found = derived(*EVERYTHING, hook=hook, tables=TABLES).facts
     for each in found:
         assert set(each.fields) == set(KINDS[each.kind].fields), each.kind
-        assert each == fact(each.kind, *each.sources, **each.fields)
+        assert replace(each, own=None) == fact(each.kind, *each.sources, **each.fields)
 
 
 def test_every_kind_of_fact_is_made() -> None:
