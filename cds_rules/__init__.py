@@ -6,8 +6,10 @@ when the name is first used, so that `cds-rules --help` need not wait for the wh
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -71,9 +73,22 @@ def load_packs(
     found = [installed[name] for name in wanted] + list(folders)
     if not found:
         raise CdsRulesError(f"no pack is installed: nothing is registered in the entry point group {PACKS}")
-    packs = read_packs(found, parameters)
-    overlay = read_overlay(codes, merged_tables(pack.tables for pack in packs)) if codes else ()
-    return build(packs, _version(), overlay)
+    with _uncollected():
+        packs = read_packs(found, parameters)
+        overlay = read_overlay(codes, merged_tables(pack.tables for pack in packs)) if codes else ()
+        return build(packs, _version(), overlay)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What is built here is kept for good: the collector need not look for what of it can go."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _version() -> str:

@@ -237,6 +237,18 @@ def _lines(block: str) -> list[str]:
     return [line.strip() for line in block.splitlines() if line.strip()]
 
 
+def _wrong(text: str, environment: Environment, known: Mapping[str, Any] | None) -> Iterator[str]:
+    """What keeps a text from being a template of ours."""
+    if "{" not in text:  # nothing is put into it
+        return
+    try:
+        tree = environment.parse(text)
+    except TemplateError as error:
+        yield f"not a valid template: {error.message}"
+    else:
+        yield from _strangers(tree, environment, known)
+
+
 def _strangers(tree: nodes.Template, environment: Environment, known: Mapping[str, Any] | None) -> Iterator[str]:
     """What a text names and nothing stands behind, or what is not for texts."""
     names: list[nodes.Name] = []
@@ -321,9 +333,11 @@ def all_texts(packs: Sequence[Pack], languages: Mapping[str, Language]) -> dict[
     known = vocabulary(settled(pack.parameters for pack in packs))
     found: dict[str, dict[str, Texts]] = {}
     mistakes: list[Mistake] = []
+    judged: dict[str, tuple[str, ...]] = {}
     for tag, language in languages.items():
         try:
-            found[tag] = compile_texts([draft for pack in packs for draft in _drafts(pack, tag)], known, language)
+            drafts = [draft for pack in packs for draft in _drafts(pack, tag)]
+            found[tag] = compile_texts(drafts, known, language, judged)
         except PackError as error:
             mistakes += (mistake for mistake in error.mistakes if mistake not in mistakes)
     if mistakes:
@@ -342,7 +356,10 @@ def _drafts(pack: Pack, tag: str) -> Iterator[Draft]:
 
 
 def compile_texts(
-    drafts: Iterable[Draft], known: Mapping[str, Any] | None = None, language: Language | None = None
+    drafts: Iterable[Draft],
+    known: Mapping[str, Any] | None = None,
+    language: Language | None = None,
+    judged: dict[str, tuple[str, ...]] | None = None,
 ) -> dict[str, Texts]:
     """Check texts of one language, by rule id.
 
@@ -350,25 +367,20 @@ def compile_texts(
         known: the views of an empty chart (`views.vocabulary`), so that a name nobody knows is found before a patient's
             card needs it; None: names are not checked.
         language: None: English.
+        judged: what is wrong with texts that were checked before, by text; those of one rule often stand in another one.
 
     Raises:
         PackError: naming every text that is not a valid template, or names what does not exist.
     """
     mistakes: list[Mistake] = []
     pen = _Pen(language or Language())
+    wrong = {} if judged is None else judged
 
     def checked(draft: Draft, where: str, text: str) -> str:
-        try:
-            tree = pen.for_summaries.parse(text)
-        except TemplateError as error:
-            mistakes.append(Mistake(draft.path, f"{draft.where}{where}", f"not a valid template: {error.message}"))
-            return ""
-        strangers = [
-            Mistake(draft.path, f"{draft.where}{where}", message)
-            for message in _strangers(tree, pen.for_summaries, known)
-        ]
-        mistakes.extend(strangers)
-        return "" if strangers else text
+        if text not in wrong:
+            wrong[text] = tuple(_wrong(text, pen.for_summaries, known))
+        mistakes.extend(Mistake(draft.path, f"{draft.where}{where}", message) for message in wrong[text])
+        return "" if wrong[text] else text
 
     def texts_of(draft: Draft) -> Texts:
         card = draft.text

@@ -126,12 +126,13 @@ def read_packs(folders: Sequence[Path], parameters: Path | None = None) -> tuple
         PackError: with every mistake of every pack and of the site's file.
     """
     site = read_site(parameters) if parameters else None
-    words = vocabulary_words(merged_tables(read_tables(folder) for folder in folders))
+    tables = [read_tables(folder) for folder in folders]
+    words = vocabulary_words(merged_tables(tables))
     mistakes: list[Mistake] = []
     packs: list[Pack] = []
-    for folder in folders:
+    for folder, own in zip(folders, tables, strict=True):
         try:
-            packs.append(read_pack(folder, words, site))
+            packs.append(read_pack(folder, words, site, own))
         except PackError as error:
             mistakes += error.mistakes
     owners: dict[str, str] = {}
@@ -196,23 +197,28 @@ def merged_tables(several: Iterable[Mapping[str, Rows]]) -> dict[str, Rows]:
     return merged
 
 
-def read_pack(folder: Path, words: Words | None = None, site: Site | None = None) -> Pack:
+def read_pack(
+    folder: Path, words: Words | None = None, site: Site | None = None, tables: Mapping[str, Rows] | None = None
+) -> Pack:
     """Read a pack's folder.
 
     Args:
         folder: where pack.yaml lies.
         words: the classes and keys that value sets give (other packs' too); None checks no such words.
+        tables: its tables, where they have been read.
 
     Raises:
         PackError: with every mistake found in every file.
     """
     try:
-        return _read_pack(folder, words, site, lines=False)
+        return _read_pack(folder, words, site, tables, lines=False)
     except PackError:  # again, so that mistakes name their lines
-        return _read_pack(folder, words, site, lines=True)
+        return _read_pack(folder, words, site, tables, lines=True)
 
 
-def _read_pack(folder: Path, words: Words | None, site: Site | None, *, lines: bool) -> Pack:
+def _read_pack(
+    folder: Path, words: Words | None, site: Site | None, tables: Mapping[str, Rows] | None, *, lines: bool
+) -> Pack:
     mistakes: list[Mistake] = []
     name = f"{folder.name}/pack.yaml"
     document, syntax = read_yaml(folder / "pack.yaml", name, lines)
@@ -275,7 +281,7 @@ def _read_pack(folder: Path, words: Words | None, site: Site | None, *, lines: b
         comfort_care=comfort,
         parameters=parameters,
         overrides=overrides,
-        tables=read_tables(folder),
+        tables=read_tables(folder) if tables is None else tables,
         words=known,
         translations=translations,
     )

@@ -143,9 +143,8 @@ class Products:
         self._forms: Phrases[tuple[str, str]] = Phrases(
             (row["display"], (row["key"], row["route"])) for row in tables.get("dose_forms", ())
         )
-        self._coded: dict[str, Product] = {}
-        for row in tables.get("rxnorm_products", ()):
-            self._coded[row["code"]] = self._coded_product(row)
+        self._rows = {row["code"]: row for row in tables.get("rxnorm_products", ())}
+        self._met: dict[str, Product] = {}
         self._ndc = {ndc11(row["code"]): row["key"] for row in tables.get("ndc", ())}
 
     def find(self, codings: Sequence[Coding], text: str) -> Product | None:
@@ -181,12 +180,12 @@ class Products:
             if product := self._by_atc(code.upper()):
                 return product, False, atc
         for code in by_system.get(NDC, ()):
-            if product := self._coded.get(self._ndc.get(ndc11(code), "")):
+            if product := self._coded(self._ndc.get(ndc11(code), "")):
                 return product, bool(product.strengths), atc
         return None, False, atc
 
     def _rxnorm(self, code: str) -> Product | None:
-        if product := self._coded.get(code):
+        if product := self._coded(code):
             return product
         if ingredient := self._ingredient_codes.get(code):
             return self._plain((ingredient,), trace=code in self._trace_codes)
@@ -201,6 +200,15 @@ class Products:
         magnesium = self._magnesium(ingredients, (), "", None) if any(each.startswith("mg-") for each in keys) else None
         named = self._named(ingredients) if not any(each.startswith("mg-") for each in keys) else frozenset()
         return Product(ingredients, reaching(keys | named, route), route=route, magnesium=magnesium)
+
+    def _coded(self, code: str) -> Product | None:
+        """The product of an RxNorm code, worked out when it is first met: most never are."""
+        if code not in self._met:
+            row = self._rows.get(code)
+            if row is None:
+                return None
+            self._met[code] = self._coded_product(row)
+        return self._met[code]
 
     def _coded_product(self, row: Row) -> Product:
         ingredients = _split(row["key"])
@@ -279,7 +287,7 @@ class Products:
         return form, route or None
 
     def _product(self, told: _Told, atc: str) -> Product:
-        stand_in = self._coded.get(told.stands_for)
+        stand_in = self._coded(told.stands_for)
         if stand_in and not told.strengths and told.elemental_mg is None and told.route in (None, stand_in.route):
             return stand_in
         route = told.route or next((route for prefix, route in _ANATOMICAL_ROUTE if atc.startswith(prefix)), None)

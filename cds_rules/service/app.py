@@ -194,7 +194,6 @@ class Desk:
         await self.records.open()
         beside = [asyncio.create_task(each) for each in (self.canaries.watch(), self._prepare())]
         # all that start-up built is taken out of the collector's rounds: they would show in the slowest answers
-        gc.collect()
         gc.freeze()
         yield
         for task in beside:
