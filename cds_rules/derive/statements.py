@@ -161,7 +161,7 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
         "focal_enema": focal(any(each.focal and each.kind == "enema" for each in products)),
         "obstetric": magnesium.obstetric if magnesium.obstetric is not False or delivered else None,
         "total_mg": at_least(magnesium.total_mg),
-        "at_least": magnesium.at_least,
+        "amount_mg": Between(magnesium.total_mg, inf) if magnesium.at_least else magnesium.total_mg,
         "source_count": at_least(float(magnesium.source_count)),
         "over_limit": taken(magnesium.over_limit),
         "source_taken": taken(bool(settled)),

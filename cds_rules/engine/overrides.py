@@ -8,6 +8,7 @@ Flows in: findings and overrides. Flows out: findings that are heard, and why th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,6 +24,10 @@ from cds_rules.vocabulary.wording import Said, said, word
 _SAME = 1e-9
 
 
+Measure = float | Between | None
+"""What a rule measures worsening by: a number, the ends of one, None where the record has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Covered:
     """One rule on a card as it stood: its level, the products it was about, and what it measures worsening by."""
@@ -30,7 +35,7 @@ class Covered:
     rule: str
     indicator: Indicator
     products: frozenset[str] = frozenset()
-    measures: Mapping[str, float | None] | None = None
+    measures: Mapping[str, Measure] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def _covered(finding: Finding, facts: Sequence[Fact], chart: Chart) -> Covered:
     )
 
 
-def _measure(worse: Worse, facts: Iterable[Fact]) -> float | None:
+def _measure(worse: Worse, facts: Iterable[Fact]) -> Measure:
     """The worst value among the facts it is about; None without one."""
     values = [
         number
@@ -76,15 +81,21 @@ def _measure(worse: Worse, facts: Iterable[Fact]) -> float | None:
         and all(passes(test, each.fields[test.field]) is YES for test in worse.about.tests)
         if (number := _rank(worse, each.fields[worse.field])) is not None
     ]
-    return (max if worse.rises else min)(values, default=None)
+    if worse.rises:
+        return max(values, key=lambda each: _ends(each)[::-1], default=None)
+    return min(values, key=_ends, default=None)
 
 
-def _rank(worse: Worse, value: Value) -> float | None:
-    """A number, or the place of a word in its list, which goes from good to bad; None for one that is not known exactly."""
-    words = KINDS[worse.about.kind].fields[worse.field].words
+def _rank(worse: Worse, value: Value) -> Measure:
+    """A number or its ends, or the place of a word in its list, which goes from good to bad."""
     if value is None or isinstance(value, Between):
-        return None
+        return value
+    words = KINDS[worse.about.kind].fields[worse.field].words
     return float(words.index(value)) if isinstance(value, str) else float(value)
+
+
+def _ends(measure: float | Between) -> tuple[float, float]:
+    return (measure.least, measure.most) if isinstance(measure, Between) else (measure, measure)
 
 
 def heed(
@@ -157,28 +168,42 @@ def _changes(
     return found
 
 
-def _worsening(worse: Worse, was: float | None, now: float | None) -> Said | None:
+def _worsening(worse: Worse, was: Measure, now: Measure) -> Said | None:
+    """What got worse, or may have: of numbers that are known by their ends the worst there may be now, the best before."""
     what = said(worse.called)
-    if was is None and now is None:
-        return None
     if was is None or now is None:
+        if was is now:
+            return None
         return (
             said("{what} was not known, now is", what=what)
             if was is None
             else said("{what} was known, now is not", what=what)
         )
-    if (now - was if worse.rises else was - now) <= _SAME:
+    (least, most), (before_least, before_most) = _ends(now), _ends(was)
+    if was == now or (most - before_least if worse.rises else before_most - least) <= _SAME:
         return None
     field = KINDS[worse.about.kind].fields[worse.field]
     if field.words:
-        return said("{what} {was}, now {now}", what=what, was=field.words[int(was)], now=field.words[int(now)])
-    return said(
-        "{what} {was}, now {now} {unit}" if field.unit else "{what} {was}, now {now}",
-        what=what,
-        was=was,
-        now=now,
-        unit=field.unit,
+        return said(
+            "{what} {was}, now {now}", what=what, was=field.words[int(before_least)], now=field.words[int(least)]
+        )
+    shown = {"what": what, "was": _amount(was), "now": _amount(now)}
+    return (
+        said("{what} {was}, now {now} {unit}", unit=field.unit, **shown)
+        if field.unit
+        else said("{what} {was}, now {now}", **shown)
     )
+
+
+def _amount(measure: float | Between) -> Said:
+    match measure:
+        case Between(least, math.inf):
+            return said("at least {value}", value=least)
+        case Between(least, most) if least == -math.inf:
+            return said("at most {value}", value=most)
+        case Between(least, most):
+            return said("{least} to {most}", least=least, most=most)
+    return said("{value}", value=measure)
 
 
 def _said(override: Override) -> str:

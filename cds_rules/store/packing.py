@@ -10,9 +10,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cds_rules.engine.overrides import Covered, Override
+from cds_rules.engine.overrides import Covered, Measure, Override
 from cds_rules.evaluate import Call
 from cds_rules.fhir import Document
+from cds_rules.vocabulary.facts import Between
 
 
 def as_json(value: Any) -> str:
@@ -23,14 +24,31 @@ def as_json(value: Any) -> str:
 def memory(covers: tuple[Covered, ...]) -> bytes:
     """What an override of a card would be about, to be sealed."""
     return as_json(
-        [[each.rule, each.indicator, sorted(each.products), dict(each.measures)] for each in covers]
+        [
+            [
+                each.rule,
+                each.indicator,
+                sorted(each.products),
+                {name: _plain(one) for name, one in each.measures.items()},
+            ]
+            for each in covers
+        ]
     ).encode()
+
+
+def _plain(measure: Measure) -> float | list[float] | None:
+    return [measure.least, measure.most] if isinstance(measure, Between) else measure
 
 
 def remembered(plain: bytes, at: datetime, level: str, reason: str) -> Override:
     """The override of a card, from what `memory` kept."""
     covers = tuple(
-        Covered(rule, indicator, frozenset(products), measures)
+        Covered(
+            rule,
+            indicator,
+            frozenset(products),
+            {name: Between(*one) if isinstance(one, list) else one for name, one in measures.items()},
+        )
         for rule, indicator, products, measures in json.loads(plain)
     )
     return Override(at, level, reason, covers)  # type: ignore[arg-type]

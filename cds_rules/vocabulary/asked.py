@@ -24,7 +24,7 @@ _FIELDS: Mapping[str, Said] = {
     "kidney.crcl": said("creatinine clearance (age, weight and creatinine are needed)"),
     "magnesium.obstetric": said("whether magnesium is given for pregnancy or after delivery"),
     "magnesium.total_mg": said("how much magnesium is taken in all"),
-    "magnesium.at_least": said("how much magnesium is taken in all"),
+    "magnesium.amount_mg": said("how much magnesium is taken in all"),
     "magnesium.over_limit": said("how much magnesium is taken in all"),
     "magnesium.source_count": said("how many magnesium products are taken"),
     "magnesium.focal_start_days": said("when the magnesium product was started"),

@@ -230,7 +230,10 @@ KINDS: Mapping[str, Kind] = {
                 " medications a lower bound",
                 "mg/d",
             ),
-            "at_least": _flag('an amount or a part of the medications is unknown: total_mg is said as "at least"'),
+            "amount_mg": _number(
+                "total_mg as far as it is known: where an amount or a part of the medications is unknown, from there upward",
+                "mg/d",
+            ),
             "source_count": _number("products of at least 8 mg a day; of a part of the medications a lower bound"),
             "over_limit": _flag("total_mg above the supplement limit (UL) for age"),
             "source_taken": _flag("a source of any kind is active or stopped within 3 days"),

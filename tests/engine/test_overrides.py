@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from cds_rules.engine.overrides import Covered, Override, covered
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
+from cds_rules.store.packing import memory, remembered
+from cds_rules.vocabulary.facts import Between
 from tests.fhir.builders import AT, Json, bundle, document, lab, patient, request
 
 OXIDE = "Magnesium oxide 400 mg tablet"
@@ -100,18 +103,19 @@ def test_another_product_brings_it_back(knowledge: Knowledge) -> None:
 
 
 def test_more_of_the_same_brings_it_back(knowledge: Knowledge) -> None:
-    made = _with(answered(judged(knowledge)), total_mg=100.0)
+    made = _with(answered(judged(knowledge)), amount_mg=100.0)
     assert "total magnesium a day 100, now" in _returned(knowledge, made).replace("\\", "")
 
 
 def test_an_amount_that_is_no_longer_known_brings_it_back(knowledge: Knowledge) -> None:
-    made = _with(answered(judged(knowledge)), total_mg=482.0)
+    made = _with(answered(judged(knowledge)), amount_mg=482.0)
     unclear = request(drug=OXIDE, dosageInstruction=[{"text": "as told"}])
-    assert "total magnesium a day was known, now is not" in _returned(knowledge, made, unclear, lab(value=2.0))
+    told = _returned(knowledge, made, unclear, lab(value=2.0))
+    assert "total magnesium a day 482, now at least 0 mg/d" in told
 
 
 def test_less_of_the_same_does_not(knowledge: Knowledge) -> None:
-    made = _with(answered(judged(knowledge)), total_mg=5000.0, tier=5.0)
+    made = _with(answered(judged(knowledge)), amount_mg=5000.0, tier=5.0)
     assert shown(judged(knowledge, overrides=[made])) == []
 
 
@@ -120,7 +124,7 @@ def test_a_worse_tier_brings_it_back_in_words(knowledge: Knowledge) -> None:
 
 
 def test_what_cannot_be_compared_brings_it_back(knowledge: Knowledge) -> None:
-    told = _returned(knowledge, _with(answered(judged(knowledge)), total_mg=None))
+    told = _returned(knowledge, _with(answered(judged(knowledge)), amount_mg=None))
     assert "total magnesium a day was not known, now is" in told
 
 
@@ -148,7 +152,45 @@ def test_what_was_noted_on_an_overridden_card_does_not_take_its_place(knowledge:
     assert not noted & set(shown(again))
 
 
-def _with(made: Override, **measures: float | None) -> Override:
+UNKNOWN = {"drug": "Magnesium citrate 100 mg tablet", "name": "other", "dosageInstruction": [{"text": "as told"}]}
+
+
+@pytest.mark.parametrize(("tablets", "silent"), [(1, True), (4, False)])
+def test_more_of_what_is_known_beside_an_unknown_amount_brings_it_back(
+    knowledge: Knowledge, tablets: int, silent: bool
+) -> None:
+    def chart(count: int) -> tuple[Json, ...]:
+        times = {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}}
+        dose = {"timing": times, "doseAndRate": [{"doseQuantity": {"value": count, "unit": "tablet"}}]}
+        return request(drug=OXIDE, dosageInstruction=[dose]), request(**UNKNOWN), lab(value=2.0)
+
+    first = judged(knowledge, *chart(1))
+    made = remembered(memory(answered(first).covers), first.at, "critical", "")
+    again = judged(knowledge, *chart(tablets), overrides=[made], after=timedelta(hours=1))
+    assert (shown(again) == []) is silent
+    if not silent:
+        told = again.cards[0]["detail"].replace("\\", "")
+        assert "total magnesium a day at least 482, now at least 1930 mg/d" in told
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (Between(400, math.inf), "total magnesium a day at least 400, now 482"),
+        (Between(483, math.inf), ""),
+        (Between(-math.inf, 300), "total magnesium a day at most 300, now 482"),
+        (Between(500, 600), ""),
+    ],
+)
+def test_what_was_known_by_its_ends_is_compared_by_them(knowledge: Knowledge, before: Between, said: str) -> None:
+    made = _with(answered(judged(knowledge)), amount_mg=before)
+    if said:
+        assert said in _returned(knowledge, made).replace("\\", "")
+    else:
+        assert shown(judged(knowledge, overrides=[made])) == []
+
+
+def _with(made: Override, **measures: float | Between | None) -> Override:
     """The override with other measures, by the field they are about."""
     first = made.covers[0]
     before = dict(first.measures or {})
