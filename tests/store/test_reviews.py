@@ -144,7 +144,7 @@ def test_a_set_goes_with_all_that_is_in_it(database: Database, first: int) -> No
 
 
 def test_a_patient_is_forgotten_in_review_sets_too(database: Database, first: int) -> None:
-    forget(database, KEYS, AT, "p0")
+    forget(database, KEYS, AT, KEYS.hashes("patient", "", "p0"))
     seen = reviews.item(database, KEYS, first, None, "ada")
     assert seen
     assert seen.content is None
