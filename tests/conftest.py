@@ -10,6 +10,7 @@ import pytest
 import cds_rules
 from cds_rules.evaluate import Knowledge
 from cds_rules.knowledge.pack import Pack
+from cds_rules.store.database import Database
 
 PACK_FOLDER = Path(cds_rules.__file__).parent / "packs" / "magnesium_cramps"
 
@@ -21,6 +22,22 @@ def data_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder = tmp_path_factory.mktemp("data")
         patch.setenv("XDG_DATA_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def databases_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Connections to a database that a test made are closed with it, and not whenever they are collected."""
+    opened: list[Database] = []
+    make = Database.__init__
+
+    def made(self: Database, url: str) -> None:
+        make(self, url)
+        opened.append(self)
+
+    monkeypatch.setattr(Database, "__init__", made)
+    yield
+    for each in opened:
+        each.close()
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,7 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
         routes.append(Route("/explain", desk.explain, methods=["POST"]))
     if settings.reviews:
         routes += [
-            Route(REVIEW, desk.to_review, methods=["GET"]),
+            Route(REVIEW, desk.to_review, methods=["GET"], include_in_schema=False),
             Mount(REVIEW, ReviewPages(desk.review, desk.check_way)),
         ]
     for base in (BASE, f"{BASE}/"):  # a client that was given the address with a slash asks with two

@@ -17,7 +17,7 @@ from cds_rules.vocabulary.errors import BadInput
         (b'{"resourceType":"Bundle","entry":[{"resource":{"a":"\\udc00 alone"}}]}', "not JSON"),
         (b'{"resourceType":"Bundle","entry":[{"resource":{"a":NaN}}]}', "not JSON"),
         (b'{"resourceType":"Patient","id":"\xff"}', "not UTF-8"),
-        (b'{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}", "nested too deeply"),
+        (b'{"a":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}", "nested too deeply"),
         (b'{"resourceType":"Patient"', "not JSON"),
         (b'{"resourceType":"Patient"} trailing', "not JSON"),
         (b"", "not JSON"),

@@ -50,7 +50,7 @@ def test_reads_what_a_careful_client_sends() -> None:
         (b'{"hook": "\xff"}', "body: found something that is not UTF-8 (byte 10); a JSON object in UTF-8 belongs here"),
         (b'{"x": NaN}', "body: found something that is not JSON (invalid character (byte 6)); a JSON object in UTF-8 belongs here"),
         (b'{"x": 1,}', "body: found something that is not JSON (trailing comma in object (byte 8)); a JSON object in UTF-8 belongs here"),
-        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "body: found something that is nested too deeply; a JSON object in UTF-8 belongs here"),
+        (b'{"x":' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}", "body: found something that is nested too deeply; a JSON object in UTF-8 belongs here"),
     ],
 )  # fmt: skip
 def test_a_body_that_is_not_a_request_is_said_to_be_so(sent: bytes, message: str) -> None:

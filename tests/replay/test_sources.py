@@ -204,7 +204,7 @@ def test_one_entry_of_a_wrong_shape_does_not_sink_the_rest(tmp_path: Path, spool
         (b'{"a": 1}', "no resourceType; a FHIR resource, a Bundle or a CDS Hooks request belongs there"),
         (b"\x1f\x8bxxxx", "a gzip file that is damaged or cut off"),
         (gzip.compress(b'{"resourceType": "Patient"}' * 99)[:-12], "a gzip file that is damaged or cut off"),
-        (b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"a":' * 1_000_000, "nested too deeply"),
     ],
     ids=["empty", "xml", "zip", "utf-16", "cut off", "trailing", "array", "no type", "not gzip", "cut gzip", "deep"],
 )
