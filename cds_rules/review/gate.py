@@ -239,6 +239,6 @@ def _stale() -> HTTPException:
 
 
 def form(request: Request, name: str, most: int = 200) -> str:
-    """A field of the form, without blanks around it; "" where it is not there. most: characters that are taken."""
-    found: Any = request.state.form.get(name)
+    """A field of the form, without blanks around it; "" where it, or a form, is not there. most: characters that are taken."""
+    found: Any = getattr(request.state, "form", {}).get(name)
     return found.strip()[:most] if isinstance(found, str) else ""

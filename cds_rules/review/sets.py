@@ -83,9 +83,7 @@ def _new(request: Request, problem: str = "", status: int = 200) -> Response:
         wish=Wish(),
         most=MOST_DRAWN,
         problem=problem,
-        typed={name: form(request, name) for name in ("name", "house", "alerts", "silences", "seed")}
-        if hasattr(request.state, "form")
-        else {},
+        typed={name: form(request, name) for name in ("name", "house", "alerts", "silences", "seed")},
     )
 
 

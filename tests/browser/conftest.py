@@ -157,6 +157,7 @@ def page_of(browser: Any) -> Iterator[Callable[..., Any]]:
     def opened(width: int = 1280, height: int = 900, scheme: str = "light", role: str = "admin", **options: Any) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
         context.add_init_script(LISTEN)
+        context.set_default_timeout(10_000)
         if role:
             cookie = {"name": "cds_review", "value": token_of(role), "domain": "127.0.0.1", "path": "/review"}
             context.add_cookies([cookie])

@@ -82,6 +82,10 @@ def test_what_cannot_be_brought_in_is_said(
     assert problem in answer.text
 
 
+def test_an_admin_is_asked_for_a_run(admin: Browser) -> None:
+    assert "--calls" in admin.get("/sets/new").text
+
+
 def test_only_an_admin_brings_in(pages: Pages, admin: Browser, run: bytes) -> None:
     reviewer = reader(pages, admin, "Ada")
     assert bring_in(reviewer, run).status_code == 403
