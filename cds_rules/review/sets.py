@@ -33,6 +33,7 @@ from cds_rules.review.worklist import rule_titles
 from cds_rules.store import reviews
 from cds_rules.store.packing import unpacked
 from cds_rules.store.reviews import Item, Judged, Listed, Set
+from cds_rules.vocabulary.clock import completed_years
 from cds_rules.vocabulary.errors import BadInput
 from cds_rules.vocabulary.wording import said
 
@@ -51,10 +52,11 @@ NAVIGATION.append(Entry("/sets", said("Review sets")))
 
 @dataclass(frozen=True)
 class Seen:
-    """What a reader sees of an item. card: as it was shown, for an alert. same_rules: those of today judged it."""
+    """What a reader sees of an item. card: as it was shown, for an alert. years: of age. same_rules: those of today judged it."""
 
     evaluation: Evaluation
     card: ShownCard | None
+    years: int | None
     same_rules: bool
     beside: tuple[str, ...]
     tree: tuple[Branch, ...]
@@ -134,6 +136,7 @@ def one_set(request: Request) -> Response:
         set=of,
         items=items,
         next=_next(items),
+        disputed=[each for each in items if each.disputed and not each.mine],
         titles=rule_titles(request),
         strata=STRATA,
         same_rules=of.fingerprint == house(request).knowledge.fingerprint,
@@ -269,10 +272,12 @@ def _seen(request: Request, item: Item) -> Seen:
     content: Mapping[str, Any] = json.loads(item.content)
     evaluation = evaluate(knowledge, unpacked(json.dumps(content["call"]).encode()))
     evidence = evidence_of(evaluation, rule)
-    card = content["card"]
+    card, subject = content["card"], evaluation.chart.subject
+    born = subject.birth_date if subject else None
     return Seen(
         evaluation=evaluation,
         card=shown_card(card, evidence, evaluation.at) if card else None,
+        years=completed_years(born, evaluation.at) if born else None,
         same_rules=item.set.fingerprint == knowledge.fingerprint,
         beside=tuple(content["cards"]),
         tree=_tree(knowledge, evaluation, rule),

@@ -134,7 +134,9 @@ def test_two_disagree_and_a_third_settles_it(reviewed: Served, page_of: PageOf, 
     assert not pages["Ben"].get_by_text("Ada says so").count()
     eve = page_of(role="")
     sign_in(eve, reviewed.url, "Eve")
-    eve.goto(first)
+    eve.goto(address)
+    eve.get_by_role("link", name="Settle where two others differ (1)").click()
+    assert eve.url == first
     assert eve.get_by_text("Ada says so").is_visible()
     judge(eve, "yes")
     assert eve.url == address
@@ -164,7 +166,7 @@ def test_exports_in_one_click(reviewed: Served, page_of: PageOf, run: Path, tmp_
     done = CliRunner().invoke(commands, ["test", "--cases", str(tmp_path / "agreed")])
     assert done.exit_code == 0, done.output
     admin.goto(f"{address}/results")
-    assert admin.get_by_text("1.0 (1.0–1.0)").count()
+    assert admin.get_by_text("1.00 (1.00–1.00)").count()
 
 
 def test_an_item_is_read_by_keyboard_alone(reviewed: Served, page_of: PageOf, run: Path) -> None:

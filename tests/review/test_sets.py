@@ -166,7 +166,7 @@ def test_results_and_exports(pages: Pages, admin: Browser, run: bytes, tmp_path:
     bring_in(admin, run)
     read_all(pages, admin, lambda page: "no" if "showed no card" in page else "yes")
     page = admin.get("/sets/1/results").text
-    assert "<strong>1.0</strong>" in page, "kappa"
+    assert "<strong>1.00</strong>" in page, "kappa"
     assert "<strong>100 %</strong>" in page
     rows = list(csv.DictReader(io.StringIO(admin.get("/sets/1/readings.csv").text)))
     assert len(rows) == len(items(admin))
