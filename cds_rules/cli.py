@@ -425,6 +425,14 @@ ledger_commands = typer.Typer(help="The ledger of decisions.", no_args_is_help=T
 feedback_commands = typer.Typer(help="What clinicians answered to cards.", no_args_is_help=True, rich_markup_mode=None)
 commands.add_typer(ledger_commands, name="ledger")
 commands.add_typer(feedback_commands, name="feedback")
+review_commands = typer.Typer(help="Review sets, for two readers.", no_args_is_help=True, rich_markup_mode=None)
+commands.add_typer(review_commands, name="review")
+
+
+@review_commands.callback()
+def _review() -> None:
+    """Keep room for commands beside `import`."""
+
 
 Config = Annotated[
     Path | None, typer.Option(help="TOML file of settings. Default: what CDS_RULES_CONFIG names.", show_default=False)
@@ -512,6 +520,32 @@ def feedback_report(
     from cds_rules.commands.feedback import report
 
     raise typer.Exit(report(config, since, until, issuer, tenant, json))
+
+
+@review_commands.command("import")
+def review_import(
+    run: Annotated[Path, typer.Argument(metavar="FILE", help="Output of `cds-rules replay --json FILE --calls`.")],
+    config: Config = None,
+    name: Annotated[
+        str, typer.Option(help="What the set is called. Default: the name of the file.", show_default=False)
+    ] = "",
+    issuer: Annotated[str, typer.Option(help="Whose patients they are: the iss of a client.", show_default=False)] = "",
+    tenant: Annotated[str, typer.Option(help="One tenant of it.", show_default=False)] = "",
+    alerts: Annotated[int, typer.Option(min=0, help="Alerts drawn of each rule.")] = 20,
+    silences: Annotated[int, typer.Option(min=0, help="Silences drawn of each rule and kind.")] = 10,
+    rule: Annotated[
+        list[str] | None, typer.Option(help="Only this rule; may be given again. Default: those that spoke.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random numbers; below 0: a new one, which is printed.")] = -1,
+) -> None:
+    """Draw a random sample of alerts and silences of a run, rule by rule, for two readers.
+
+    Exit codes: 0 drawn; 2 wrong usage, a file that is something else, or nothing to draw from.
+    """
+    from cds_rules.commands.review import Asked, bring_in
+
+    asked = Asked(run, name, issuer, tenant, alerts, silences, tuple(rule or ()), seed)
+    raise typer.Exit(bring_in(config, asked))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cds_rules.cli import commands
+from cds_rules.store.reviews import rows
 from tests.review.conftest import Browser
-from tests.store.scenes import SAMPLES
+from tests.store.scenes import KEY, SAMPLES
 
 Pages = Callable[..., Browser]
 NAMES = ("mg-oral-severe-ckd", "silent-torsades", "statin-interaction")
@@ -214,3 +215,20 @@ def test_an_admin_ends_somebodys_visits(pages: Pages, admin: Browser) -> None:
     assert ada.get("/sets").status_code == 200
     admin.post("/visits/end", subject="development ada")
     assert ada.get("/sets").status_code == 303
+
+
+def test_the_command_draws_what_the_page_draws(
+    pages: Pages, admin: Browser, run: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring_in(admin, run)
+    file = tmp_path / "run.ndjson"
+    file.write_bytes(run)
+    monkeypatch.setenv("CDS_RULES_STORE_URL", f"sqlite:///{tmp_path / 'cds-rules.db'}")
+    monkeypatch.setenv("CDS_RULES_STORE_KEY", KEY)
+    words = ["review", "import", str(file), "--alerts", "5", "--silences", "5", "--seed", "7"]
+    done = CliRunner().invoke(commands, words)
+    assert done.exit_code == 0, done.output
+    assert "review set 2" in done.output
+    database = admin.client.app.state.desk.store.database  # type: ignore[attr-defined]
+    first, second = ([(row.rule, row.stratum, row.weight) for row in rows(database, each)] for each in (1, 2))
+    assert first == second
