@@ -526,12 +526,7 @@ class Matcher:
             key: tuple(parts.setdefault(part, f"p{len(parts)}") for part in _conjuncts(condition))
             for key, condition in conditions.items()
         }
-        self._asked = _Reader(pattern for part in parts for pattern in patterns(part) if pattern.kind != "call")
-        self._about = {
-            key: frozenset(pattern for pattern in patterns(part) if pattern.kind != "call")
-            for part, key in parts.items()
-        }
-        self._shown = _shown(itertools.chain.from_iterable(self._about.values()))
+        self._conditions = {key: part for part, key in parts.items()}
         for part in parts:
             if (most := max(_sizes(part))) > RULE_LIMIT:
                 raise MatcherError(
@@ -542,8 +537,25 @@ class Matcher:
             f"{name} refuted", lambda: {key: _for_hook(refuted(part), call) for part, key in parts.items()}
         )
 
+    @cached_property
+    def _about(self) -> Mapping[str, frozenset[Pattern]]:
+        """The patterns of each part that ask for facts."""
+        return {
+            key: frozenset(pattern for pattern in patterns(part) if pattern.kind != "call")
+            for key, part in self._conditions.items()
+        }
+
+    @cached_property
+    def _shown(self) -> Mapping[str, tuple[str, ...]]:
+        return _shown(itertools.chain.from_iterable(self._about.values()))
+
+    @cached_property
+    def _asked(self) -> _Reader:
+        return _Reader(itertools.chain.from_iterable(self._about.values()))
+
     def prepare(self) -> None:
         """Compile what a first call would compile: until then a matcher is checked and no more, so that a start is short."""
+        _ = self._shown, self._asked
         self._met.prepare()
         self._refuted.prepare()
 

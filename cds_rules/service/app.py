@@ -132,12 +132,14 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
     return app
 
 
-PAUSE_SECONDS = 0.02
-"""Between two steps of what is prepared beside the first answers: each keeps them waiting for some milliseconds."""
+FIRST_SECONDS, PAUSE_SECONDS = 0.5, 0.02
+"""Before what is prepared beside the answers, which would keep the first one waiting; and between two of its steps, each of
+some milliseconds."""
 
 
 async def _prepare(knowledge: Knowledge) -> None:
     """Compile and import what not every answer needs, beside the first answers: they do not wait for it."""
+    await asyncio.sleep(FIRST_SECONDS)
     threading.Thread(target=validation.warm, name="warm", daemon=True).start()
     for _ in knowledge.prepared():
         await asyncio.sleep(PAUSE_SECONDS)
