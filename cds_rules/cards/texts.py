@@ -1,8 +1,8 @@
 """Card texts: templates over derived views, filled and escaped; the only door to Jinja2 on the pure floors.
 
 A summary is plain text; a detail is Markdown in which everything that is not written in a rule file is escaped: HTML,
-Markdown marks, bare addresses and direction overrides. Template words beside the views: the filters `age` ("12 d ago"), `span`
-("12 d"), `n` (number),
+Markdown marks, bare addresses and direction overrides. Template words beside the views: the filters `age` ("12 d ago"), `lasting`
+("for 12 d", or "since 2026-05" where no more is known), `n` (number),
 `short` (product name), `day`, `list`, `sentence` (a capital first) and `cited` (of several things those the card rests on). Whatever stands behind a name is said in the
 language of the template: numbers, ages, and all that is made by `vocabulary.wording.said`.
 Floor: cards.
@@ -111,7 +111,7 @@ class _Pen:
         environment = Environment(undefined=StrictUndefined, finalize=finalize, autoescape=False, trim_blocks=False)
         del environment.filters["attr"]  # reaches past `_strangers`
         environment.filters.update(
-            age=self._age, span=self._span, n=self._number, short=short, day=self._day, list=self._list,
+            age=self._age, lasting=self._lasting, n=self._number, short=short, day=self._day, list=self._list,
             sentence=self._sentence, plain=self.plain, cited=cited,
         )  # fmt: skip
         return environment
@@ -135,8 +135,8 @@ class _Pen:
     def _age(self, days: float | None) -> str:
         return self._language.say(_NO_DATE) if days is None else self._language.ago(days)
 
-    def _span(self, days: float | None) -> str:
-        return self._language.say(_NO_DATE) if days is None else self._language.span(days)
+    def _lasting(self, days: float | None) -> str:
+        return self._language.say(_NO_DATE) if days is None else self._language.lasting(days)
 
     def _day(self, moment: datetime | Result | None) -> str:
         if isinstance(moment, Result):

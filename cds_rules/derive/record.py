@@ -97,8 +97,12 @@ class Record:
 
     def age_of(self, result: Result) -> float:
         """Days since a result was taken; `Vague` where its date names no day."""
-        days = self.age_days(result.at)
-        return Vague(days, result.source.written) if result.until else days
+        return self.age_of_date(result.at, result.source.written if result.until else "")
+
+    def age_of_date(self, moment: datetime, written: str) -> float:
+        """Days since a date; `Vague` where it is written without a day."""
+        days = self.age_days(moment)
+        return Vague(days, written) if written else days
 
     def within(self, moment: datetime | None, days: float) -> bool:
         """Whether a moment is known and at most so many days ago (inclusive, clinical specification 0.3)."""

@@ -127,7 +127,7 @@ def complaints(
     for symptom in record.symptoms:
         key, recorded, onset = symptom.key, symptom.recorded, symptom.onset or symptom.recorded
         cramp = is_true_muscle_cramp(key, symptom.site, symptom.muscle_specific)
-        age = record.age_days(recorded)
+        age = record.age_of_date(recorded, symptom.source.written)
         muscular = cramp or (key in _MUSCLE_SYMPTOMS and symptom.site not in _NOT_MUSCLE_SITES)
         statin_period = muscular and age <= SYMPTOM_DAYS + EPSILON and (every_counts or _any_since(onset, taken))
         found.append(
@@ -139,7 +139,7 @@ def complaints(
                 recorded=recorded,
                 onset=onset,
                 age_days=age,
-                onset_days=record.age_days(onset),
+                onset_days=record.age_of_date(onset, symptom.onset_written),
                 confirmed=record.counts(symptom),
                 cramp=cramp,
                 gut=key in _GUT_SYMPTOMS or (key == "muscle-cramp" and symptom.site in GUT_SITES),

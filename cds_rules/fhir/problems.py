@@ -63,7 +63,9 @@ def read(reader: Reader, reference: str, condition: wire.Condition, born: dateti
         return
     sites: list[Spoken] = [spoken(site) for site in many(condition.bodySite)]
     latest = _onset(condition, born, reader.latest)
-    symptoms.add(reader, source, matches, sites, when, latest, confirmed=confirmed)
+    began = condition.onsetDateTime or (condition.onsetPeriod.start if condition.onsetPeriod else None) or ""
+    onset_written = "" if is_exact_day(began) else began
+    symptoms.add(reader, source, matches, sites, when, latest, confirmed=confirmed, onset_written=onset_written)
 
 
 def _onset(

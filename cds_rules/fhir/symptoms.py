@@ -15,6 +15,7 @@ from cds_rules.fhir.reader import Dated, Reader
 from cds_rules.fhir.wire import Spoken, clipped, spoken
 from cds_rules.knowledge.terminology import SymptomMatch
 from cds_rules.vocabulary.chart import Problem, Source, Symptom
+from cds_rules.vocabulary.clock import is_exact_day
 
 _NOT_NOW = re.compile(
     r"\b(?:family|history of|denie[sd]|absence of|absent|ruled out|rule out|risk of|past)\b", re.IGNORECASE
@@ -65,11 +66,12 @@ def read_observed(
         if not stated:
             return
     when, period = taken.at, observation.effectivePeriod
-    onset = reader.latest(period.start) if period else None
+    began = (period.start if period else None) or ""
+    onset = reader.latest(began)
     charted = clipped(part.valueString or value.label or _flag(part.valueBoolean))
     source = Source(reference, said.label, charted, when, taken.written)
     sites = [spoken(observation.bodySite)] if observation.bodySite is not None else []
-    add(reader, source, matches, sites, when, onset, confirmed=True)
+    add(reader, source, matches, sites, when, onset, confirmed=True, onset_written="" if is_exact_day(began) else began)
     reader.problems.extend(Problem(key, True, True, source, when, onset) for key in sorted(findings))
 
 
@@ -104,6 +106,7 @@ def add(
     onset: datetime | None,
     *,
     confirmed: bool,
+    onset_written: str = "",
 ) -> None:
     """Add a symptom for each match and body site; the site and side the record names outrank those of the code.
 
@@ -132,5 +135,6 @@ def add(
                     timing=match.timing,
                     muscle_specific=match.muscle_specific,
                     confirmed=confirmed,
+                    onset_written=onset_written,
                 )
             )

@@ -66,6 +66,12 @@ class Language:
             return self.phrases.get(DATED, DATED).replace("{date}", self.written(days.written))
         return self._counted(days, "{{count}} {unit} ago") if aged(days)[0] else self.phrases.get(JUST_NOW, JUST_NOW)
 
+    def lasting(self, days: float) -> str:
+        """For how long; where its beginning names no day, since when."""
+        if isinstance(days, Vague):
+            return self.phrases.get(SINCE, SINCE).replace("{date}", self.written(days.written))
+        return self.phrases.get(LASTING, LASTING).replace("{span}", self.span(days))
+
     def span(self, days: float) -> str:
         """How long something lasts."""
         return self._counted(days, "{{count}} {unit}")
@@ -115,7 +121,8 @@ class Translation:
     texts: Mapping[str, CardText]
 
 
-AGES = (*(f"{{count}} {unit}{end}" for unit in ("min", "h", "d", "y") for end in ("", " ago")), DATED)
+SINCE, LASTING = "since {date}", "for {span}"
+AGES = (*(f"{{count}} {unit}{end}" for unit in ("min", "h", "d", "y") for end in ("", " ago")), DATED, SINCE, LASTING)
 """Patterns of ages and spans, as `phrases` holds them."""
 
 

@@ -227,6 +227,7 @@ class Symptom:
     site: leg, calf, foot, toe, thigh, hip, buttock, arm, hand, shoulder, upper-arm, back, generalized, muscle, abdomen,
     stomach, pelvis, uterus, menstrual, chest, other; None when not said. side: left, right, bilateral. timing: nocturnal,
     exertional, dialysis, menstrual. muscle_specific: the code itself says muscle cramp (clinical specification 3.11).
+    onset: the last moment its date can mean; onset_written: that date where it names no day ("2026"), else "".
     """
 
     key: str
@@ -238,6 +239,7 @@ class Symptom:
     timing: str | None = None
     muscle_specific: bool = False
     confirmed: bool = True
+    onset_written: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from cds_rules.derive import derive
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.vocabulary.facts import Between, Fact
-from tests.fhir.builders import AT, bundle, document, lab, patient, read, request
+from tests.fhir.builders import AT, bundle, condition, document, lab, patient, read, request
 
 MAGNESIUM, CREATININE = "19123-9", "2160-0"
 OXIDE = request("m", "Magnesium oxide 400 mg tablet", days=100, sig={"text": "1 tablet PO daily"})
@@ -90,3 +90,27 @@ def test_kidney_function_of_a_year_that_may_be_too_old_is_not_known(knowledge: K
 def test_of_two_results_either_may_be_the_latest(knowledge: Knowledge) -> None:
     fields = fact("lab", magnesium(5.0, "2026-02"), magnesium(2.0, "2026-02-10", "h")).fields
     assert (fields["value"], fields["flag"]) == (Between(2.0, 5.0), None)
+
+
+@pytest.mark.parametrize(
+    ("onset", "english", "german"),
+    [
+        ("2026-02-10", "for 19 d", "seit 19 Tagen"),
+        ("2026-02", "since 2026-02", "seit 02.2026"),
+        ("2025", "since 2025", "seit 2025"),
+    ],
+)
+def test_an_onset_is_told_as_it_is_written(knowledge: Knowledge, onset: str, english: str, german: str) -> None:
+    chart = [
+        request("d", "Furosemide 40 mg tablet", days=400, sig={"text": "1 tablet PO daily"}),
+        condition("c", "R25.2", 2, onsetDateTime=onset),
+    ]
+    assert rules(judged(knowledge, *chart))["diuretic-cramps"]["summary"].startswith(f"Muscle cramps {english} on Furo")
+    card = rules(judged(knowledge, *chart, language="de"))["diuretic-cramps"]
+    assert card["summary"].startswith(f"Muskelkrämpfe {german} unter Furo")
+
+
+def test_a_condition_shows_the_date_it_is_written_with(knowledge: Knowledge) -> None:
+    chart = [OXIDE, condition("k", "N18.4", None, recordedDate="2024")]
+    detail = rules(judged(knowledge, *chart))["mg-oral-severe-ckd"]["detail"]
+    assert "active, 2024 — Condition/k" in detail
