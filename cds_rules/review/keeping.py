@@ -16,7 +16,7 @@ from cds_rules.store.browse import Listed, find
 from cds_rules.store.kept import kept
 from cds_rules.vocabulary.wording import said
 
-NAVIGATION.append(Entry("/kept", said("What is kept")))
+NAVIGATION.append(Entry("/kept", said("What is kept"), 3))
 MEANS = {
     "off": said("No decision is kept: there is nothing to review."),
     "hashed": said(

@@ -31,7 +31,7 @@ LOOK_BACK = timedelta(days=365)
 _CONTEXT = 3
 """Lines that are shown around a difference."""
 
-NAVIGATION.append(Entry("/rules", said("Rules")))
+NAVIGATION.append(Entry("/rules", said("Rules"), 2))
 
 
 @dataclass(frozen=True, slots=True)

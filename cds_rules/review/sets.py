@@ -47,7 +47,7 @@ STRATA = {
 }
 WORDS = {"yes": said("yes"), "no": said("no"), "unsure": said("unsure"), NOTHING: said("none proposed")}
 
-NAVIGATION.append(Entry("/sets", said("Review sets")))
+NAVIGATION.append(Entry("/sets", said("Review sets"), 1))
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,11 @@ class House:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page in the navigation. role: who may open it."""
+    """A page in the navigation. place: in its order; role: who may open it."""
 
     path: str
     title: Said
+    place: int
     role: Role = "reader"
 
 
@@ -67,7 +68,7 @@ class Shell:
         return f"{self.root}/static/{name}?{version(name)}"
 
 
-NAVIGATION: list[Entry] = [Entry("/", said("Alerts"))]
+NAVIGATION: list[Entry] = [Entry("/", said("Alerts"), 0)]
 
 
 def house(request: Request) -> House:
@@ -109,7 +110,7 @@ def shown(
     shell = Shell(
         house(request).root,
         here,
-        tuple(each for each in NAVIGATION if who and who.may(each.role)),
+        tuple(each for each in sorted(NAVIGATION, key=lambda each: each.place) if who and who.may(each.role)),
         who,
         getattr(request.state, "csrf", ""),
     )

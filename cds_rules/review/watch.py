@@ -14,7 +14,7 @@ from cds_rules.review.shell import NAVIGATION, Entry, database, house, shown
 from cds_rules.store import audit, visits
 from cds_rules.vocabulary.wording import said
 
-NAVIGATION.append(Entry("/audit", said("Audit"), "admin"))
+NAVIGATION.append(Entry("/audit", said("Audit"), 4, "admin"))
 
 
 @needs("admin")

@@ -32,7 +32,7 @@ STATES: Mapping[str, Said] = {
     "overridden": said("overridden"),
 }
 REVIEW_WORDS: Mapping[str, Said] = {
-    "none": said("not selected"),
+    "none": said("none"),
     "wanted": said("waiting for readers"),
     "read": said("read once"),
     "settled": said("reviewed"),
