@@ -1,7 +1,7 @@
-"""What keeps a silent rule silent, as a clinician says it: what was looked for, and what the record has instead.
+"""What a rule looks for, as a clinician says it, and what the record has: of a silent rule, what keeps it silent.
 
 It states what is there or is not. It never says what would have to be so: of an illness nobody should read that as advice.
-Flows in: a `Miss` of an explanation. Flows out: sentences. Floor: cards.
+Flows in: leaves and `Miss`es of an explanation. Flows out: sentences. Floor: cards.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from functools import reduce
 
 from cds_rules.cards.reasons import UNITS, named
+from cds_rules.derive.kidneys import TIER_EGFR
 from cds_rules.engine.explanation import Check, Miss, Reading
 from cds_rules.engine.levers import LAB_UNITS
+from cds_rules.engine.reference import NO
 from cds_rules.knowledge.rules import Comparison, Pattern
 from cds_rules.vocabulary.facts import KINDS
 from cds_rules.vocabulary.wording import Said, joined, said, word
@@ -159,6 +161,40 @@ def pattern_words(pattern: Pattern, checks: tuple[Check, ...] = ()) -> Said:
         return said("order of {tests}", tests=joined(parts))
     subject = None if names in fields else _SUBJECTS.get(pattern.kind)
     return joined(dict.fromkeys([*([subject] if subject else []), *parts]))
+
+
+def reading_words(reading: Reading) -> Said:
+    """What a fact says about what a leaf compares it with."""
+    names, fields = KINDS[reading.fact.kind].names, {check.test.field for check in reading.checks}
+    refuted = any(check.truth is NO for check in reading.checks)
+    told = [
+        _check_words(reading.fact.kind, check)
+        for check in reading.checks
+        if check.test.field != names
+        and not (refuted and check.value is None)
+        and not ("state" in fields and check.test.field in ("focal", "both"))  # the state says it
+        and not (reading.measured and check.value in TIER_EGFR)  # the number says it
+    ]
+    if reading.measured:
+        told.append(said("eGFR {value:0}", value=reading.measured[1]))
+    return joined(dict.fromkeys(told))
+
+
+def _check_words(kind: str, check: Check) -> Said:
+    field, value = check.test.field, check.value
+    if flag := _FLAGS.get(f"{kind}.{field}"):
+        if value is None:
+            return said("not known: {what}", what=flag)
+        return flag if value is True else said("without: {what}", what=flag)
+    name = _NUMBERS.get(field)
+    if value is None:
+        return said("not known: {what}", what=name or word(field))
+    if not isinstance(value, float):
+        return _constant(field, value)
+    if field in ("age_days", "egfr_age_days"):
+        return said("{days:ago}", days=value)
+    amount = _amount(value, _unit(kind, field, check.unit))
+    return said("{name} {bound}", name=name, bound=amount) if name else amount
 
 
 def _canonical(pattern: Pattern) -> Mapping[str, str]:

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from cds_rules.commands.pages import GLOSSARY
 from cds_rules.replay.plot import picture
 from cds_rules.review.case import Case, case
 from cds_rules.review.pages import page
@@ -57,7 +56,6 @@ def alert(request: Request) -> Response:
         outcomes=OUTCOMES,
         strip=strip,
         entries=table(strip) if strip else (),
-        glossary=GLOSSARY,
         company=[line_of(each, titles) for each in one.found.company],
         others=[line_of(each, titles) for each in one.found.others],
         keep=house(request).settings.store.keep,

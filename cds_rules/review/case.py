@@ -11,7 +11,6 @@ from functools import cached_property
 
 from cds_rules.cards.cards import title
 from cds_rules.cards.reasons import added_words, borderline_words, together
-from cds_rules.commands.pages import lab_units
 from cds_rules.engine.inquiry import Inquiry
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.hooks.profiles import SHIPPED, shaped
@@ -20,7 +19,7 @@ from cds_rules.knowledge.languages import Language
 from cds_rules.replay.timeline import Timeline
 from cds_rules.review.shown import ShownCard, evidence_of, shown_card
 from cds_rules.review.strip import strip
-from cds_rules.review.trees import Branch, Node, branches, misses
+from cds_rules.review.trees import Branch, branches, misses
 from cds_rules.store.browse import Found
 from cds_rules.store.errors import StoreError
 from cds_rules.store.keys import Keys
@@ -54,7 +53,7 @@ class Near:
     """A silent rule, and what stands between it and its card."""
 
     rule: str
-    misses: tuple[Node, ...]
+    misses: tuple[Said, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,25 +134,20 @@ class Case:
         told = self.evaluation
         return told and Inquiry(self.knowledge.rulebook, told.scenario, told.settled)
 
-    @cached_property
-    def units(self) -> Mapping[str, str]:
-        """Laboratory key -> canonical unit."""
-        return lab_units(self.knowledge.pack_of[self.rule]) if self.rule in self.knowledge.pack_of else {}
-
     def tree(self) -> tuple[Branch, ...]:
         """Why the rule said what it said."""
         inquiry = self.inquiry
         if inquiry is None:
             return ()
         own = next((each for each in inquiry.explanations() if each.rule.id == self.rule), None)
-        return branches(own, inquiry.settled.derived, self.units) if own else ()
+        return branches(own, inquiry.settled.derived) if own else ()
 
     def near(self) -> tuple[Near, ...]:
         """The silent rules that were nearest to speaking."""
         if self.inquiry is None:
             return ()
         silent = [each for each in self.inquiry.explanations() if each.outcome.state == "not-fired" and each.shortfall]
-        return tuple(Near(each.rule.id, misses(each, self.units)) for each in silent[:_MOST_NEAR])
+        return tuple(Near(each.rule.id, misses(each)) for each in silent[:_MOST_NEAR])
 
     def ways(self) -> tuple[Way, ...]:
         """The smallest changes under which the card would be another, each of them tried."""

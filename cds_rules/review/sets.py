@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from cds_rules.commands.pages import lab_units
 from cds_rules.engine.inquiry import Inquiry
 from cds_rules.evaluate import Evaluation, Knowledge, evaluate
 from cds_rules.replay.plot import picture
@@ -288,7 +287,7 @@ def _seen(request: Request, item: Item) -> Seen:
 def _tree(knowledge: Knowledge, evaluation: Evaluation, rule: str) -> tuple[Branch, ...]:
     inquiry = Inquiry(knowledge.rulebook, evaluation.scenario, evaluation.settled)
     own = next((each for each in inquiry.explanations() if each.rule.id == rule), None)
-    return branches(own, evaluation.derived, lab_units(knowledge.pack_of[rule])) if own else ()
+    return branches(own, evaluation.derived) if own else ()
 
 
 def _number_of(request: Request) -> int:

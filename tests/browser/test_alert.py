@@ -50,7 +50,8 @@ def test_an_alert_shows_card_values_reasons_and_ways_out(service: Served, page_o
     assert re.search(r"Creatinine\s+1\.8 mg/dL\s+20 d ago\s+2026-05-26 14:30 UTC\s+Observation/", row)
     assert "No such card if eGFR were at least 30 (is 28)" in text
     assert "Borderline" in text
-    assert "total above 350 mg a day" in text
+    assert "kidney function, eGFR 15 to 29 or eGFR below 15" in text
+    assert "magnesium, in all more than 350 mg a day" in text
 
 
 def test_what_if_answers_while_a_value_is_typed(service: Served, page_of: Callable[..., Any]) -> None:

@@ -41,7 +41,7 @@ def test_from_the_worklist_to_what_if_and_back(service: Served, page_of: Callabl
     assert page.get_by_role("columnheader", name="Used by the card").is_visible()
     tab_to(page, "Level: info")
     page.keyboard.press("Enter")
-    assert page.get_by_text("laboratory result magnesium: flag is low; age at most 14 d").first.is_visible()
+    assert page.get_by_text("magnesium level, low, within 14 d").first.is_visible()
     tab_to(page, "eGFR, mL/min/1.73 m²")
     page.keyboard.press("Control+A")
     page.keyboard.type("75")
