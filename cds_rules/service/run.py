@@ -5,10 +5,13 @@ Floor: edge (service).
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import ssl
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -59,11 +62,19 @@ def serve(config: Path | None = None, given: Mapping[str, Any] | None = None, ch
 
 def worker() -> Starlette:
     """The application of one of several workers; a mistake is said once, and ends all of them."""
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         return _application(None)
     except CdsRulesError as error:
         print(error, file=sys.stderr)
         sys.exit(STARTUP_FAILURE)
+
+
+def _end_with_parent() -> None:
+    """Stop in order when the process that watches over the workers is gone: nobody would replace or stop them any more."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _application(settings: Settings | None) -> Starlette:

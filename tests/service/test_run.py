@@ -246,6 +246,25 @@ def test_a_killed_worker_is_replaced_while_the_others_answer_and_counts_go_on() 
     assert not [each for each in told if "error" in each]
 
 
+def test_workers_do_not_outlive_the_process_that_watches_over_them() -> None:
+    """What is started in its place finds the address free."""
+    with running(SERVER_WORKERS="2") as (process, port, _):
+        left = workers(process)
+        assert len(left) == 2
+        process.kill()
+        process.wait()
+        until, answers = time.monotonic() + 60, True
+        while time.monotonic() < until and answers:
+            time.sleep(0.1)
+            try:
+                ask(port, "GET", "/healthz")
+            except (OSError, http.client.HTTPException):
+                answers = False
+        for each in left if answers else ():
+            os.kill(each, signal.SIGTERM)
+        assert not answers
+
+
 def test_a_mistake_of_the_packs_ends_all_workers_with_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "pack.yaml").write_text("name: [")
     done = subprocess.run(
