@@ -20,6 +20,7 @@ from cds_rules.review.statistics import Agreement, Judgement, Sensitivity, Share
 from cds_rules.review.vignettes import Vignette, vignette
 from cds_rules.store.packing import unpacked
 from cds_rules.store.reviews import Drawn, Row
+from cds_rules.vocabulary.errors import BadInput
 
 DECIDED = frozenset({"yes", "no"})
 NOTHING = "none"
@@ -146,8 +147,11 @@ def told(identity: int, rows: Iterable[Row], contents: Mapping[int, bytes], know
 
 
 def _vignette(name: str, row: Row, content: bytes, knowledge: Knowledge, speak: bool) -> Vignette | None:
-    evaluation = evaluate(knowledge, unpacked(json.dumps(json.loads(content)["call"]).encode()))
     rule = knowledge.rules[row.rule]
+    try:
+        evaluation = evaluate(knowledge, unpacked(json.dumps(json.loads(content)["call"]).encode()))
+    except BadInput:
+        return None
     if evaluation.hook not in rule.hooks:
         return None
     made = vignette(rule, evaluation, knowledge.pack_of[row.rule].words, name, speak)

@@ -17,6 +17,7 @@ from random import Random
 from typing import IO, Any
 
 from cds_rules.cards.cards import FINDING
+from cds_rules.store.packing import unpacked
 from cds_rules.store.reviews import STRATA, Drawn, NewItem, Stratum
 from cds_rules.vocabulary.errors import BadInput
 
@@ -138,9 +139,14 @@ def _item(run: IO[bytes], place: int, rule: str, stratum: Stratum, weight: float
     run.seek(place)
     line = json.loads(run.readline())
     card = next((each for each in line["cards"] if each["extension"][FINDING]["rule"] == rule), None)
-    state, level = line["outcomes"][rule]
-    content = {"call": line["call"], "card": card, "state": state, "cards": _others(line, rule)}
-    call = line["call"]
+    call, (_, level) = line["call"], line["outcomes"][rule]
+    content = {"call": call, "card": card, "cards": _others(line, rule)}
+    try:
+        unpacked(json.dumps(call).encode())
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BadInput(
+            "what was judged in it cannot be read; replay again with --calls", f"line at byte {place}"
+        ) from None
     return NewItem(
         rule=rule,
         version=card["extension"][FINDING]["version"] if card else "",

@@ -159,7 +159,12 @@ def one_item(request: Request) -> Response:
 
 
 def _item_page(request: Request, item: Item, problem: bool = False) -> Response:
-    seen = _seen(request, item) if item.content is not None else None
+    seen, why_not = None, said("What was judged has been deleted since.")
+    if item.content is not None:
+        try:
+            seen = _seen(request, item)
+        except BadInput:
+            why_not = said("What was judged cannot be read.")
     who = visitor(request)
     return shown(
         request,
@@ -168,6 +173,7 @@ def _item_page(request: Request, item: Item, problem: bool = False) -> Response:
         status=400 if problem else 200,
         item=item,
         seen=seen,
+        why_not=why_not,
         entries=table(seen.strip) if seen else (),
         may=who.may("reviewer"),
         adjudicates=item.listed.disputed and not item.listed.mine and who.may("reviewer"),
@@ -262,7 +268,11 @@ def strip_picture(request: Request) -> Response:
     if item.content is None or scheme not in ("light", "dark"):
         raise absent()
     heading = language(request).say(said("What was charted until the decision, and the cards that were shown"))
-    return Response(picture(_seen(request, item).strip, heading, scheme == "dark"), media_type="image/svg+xml")
+    try:
+        drawn = picture(_seen(request, item).strip, heading, scheme == "dark")
+    except BadInput:
+        raise absent() from None
+    return Response(drawn, media_type="image/svg+xml")
 
 
 def _seen(request: Request, item: Item) -> Seen:

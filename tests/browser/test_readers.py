@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from pydantic import SecretStr
@@ -234,6 +236,35 @@ def test_another_tenants_set_and_alerts_are_not_visible(reviewed: Served, page_o
     assert page.request.get(address).status == 404
     page.goto(f"{reviewed.url}/")
     assert not page.locator("main a[href*='/alerts/']").count()
+
+
+HOSTILE = """<img src=x onerror=alert(1)>"'{{7*7}}</td><script>alert(2)</script>"""
+
+
+def test_hostile_words_show_as_words(reviewed: Served, page_of: PageOf, run: Path, tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in run.read_text("utf-8").splitlines()]
+    told = next(line for line in lines if line["name"] == "mg-oral-severe-ckd")
+    assert "Magnesium oxide 400 mg" in json.dumps(told)
+    told["call"]["documents"] = [
+        [document.replace("Magnesium oxide 400 mg", json.dumps(HOSTILE)[1:-1]), origin]
+        for document, origin in told["call"]["documents"]
+    ]
+    told["cards"][0] |= {"summary": HOSTILE, "detail": HOSTILE}
+    file = tmp_path / "hostile.ndjson"
+    file.write_text(json.dumps(told) + "\n", "utf-8")
+    page = page_of(role="admin")
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    address = bring_in(page, reviewed.url, file, HOSTILE)
+    assert page.locator("h1").inner_text() == HOSTILE
+    page.get_by_role("link", name="Read the next item").click()
+    item = page.url
+    judge(page, "yes", comment=HOSTILE)
+    page.goto(item)
+    assert page.locator("textarea").input_value() == HOSTILE
+    assert not page.locator("main img[src=x], main script").count()
+    for path in (f"{address}/results", f"{reviewed.url}/sets", f"{reviewed.url}/audit?subject={quote(HOSTILE)}"):
+        page.goto(path)
+        assert not page.locator("main img[src=x], main script").count()
 
 
 def test_a_launch_opens_the_alert_in_context(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cds_rules.service.settings import Review
+from cds_rules.service.settings import Cors, Issuer, Launch, Review, Server, Trust
 from cds_rules.store.audit import entries
 from tests.review.conftest import Browser
+from tests.service.jwt import key_set
 
 Pages = Callable[..., Browser]
 
@@ -153,3 +155,40 @@ def test_a_visit_ends_after_a_day_of_work_in_any_case(pages: Pages) -> None:
         assert browser.get("/").status_code == 200
     time += timedelta(minutes=20)
     assert browser.get("/").status_code == 303
+
+
+def production(pages: Pages) -> Browser:
+    """A service in production, as a browser behind its proxy sees it."""
+    browser = pages(
+        mode="production",
+        server=Server(public_url="https://cds.example.org/base"),
+        trust=Trust(issuers=(Issuer("a", jwks=key_set()),)),
+        cors=Cors(origins=()),
+        review=Review(launches=(Launch("https://ehr.example.org/fhir", "c"),)),
+    )
+    browser.client.base_url = "https://cds.example.org"
+    return browser
+
+
+def test_production_has_no_sign_in_of_development(pages: Pages) -> None:
+    browser = production(pages)
+    page = browser.get("/sign-in")
+    assert "development" not in page.text.lower().split("<main", 1)[1]
+    csrf = re.search(r'name="csrf"', page.text)
+    assert csrf is None, "there is no form at all"
+    assert browser.get("/sign-in/openid").status_code == 404
+
+
+def test_production_says_https_for_ever_and_keeps_the_cookie_to_it(pages: Pages) -> None:
+    page = production(pages).get("/sign-in")
+    assert page.headers["strict-transport-security"] == "max-age=31536000"
+    assert page.headers["set-cookie"].startswith("__Secure-cds_review=")
+    assert "Path=/base/review; " in page.headers["set-cookie"]
+    assert page.headers["set-cookie"].endswith("; HttpOnly; SameSite=Lax; Secure")
+    assert page.headers["content-security-policy"].endswith("frame-ancestors 'none'")
+
+
+def test_production_answers_only_over_https(pages: Pages) -> None:
+    browser = production(pages)
+    browser.client.base_url = "http://cds.example.org"
+    assert browser.get("/sign-in").status_code == 403

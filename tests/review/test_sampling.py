@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_rules.cards.cards import FINDING
+from cds_rules.evaluate import Call
 from cds_rules.review.sampling import Wish, sample
+from cds_rules.store.packing import packed
 from cds_rules.vocabulary.errors import BadInput
 
+CALL: dict[str, Any] = json.loads(packed(Call("patient-view", datetime(2026, 6, 1, tzinfo=UTC))))
 STATES = ("alert", "suppressed", "not-judged", "not-fired")
 
 
@@ -27,7 +31,7 @@ def line(outcomes: dict[str, str], patient: str = "p", **changes: Any) -> bytes:
     ]
     states = {rule: ["fired" if state == "alert" else state, "warning"] for rule, state in outcomes.items()}
     told = {
-        "hook": "patient-view", "fingerprint": "f", "cards": cards, "outcomes": states, "call": {"patient_id": patient},
+        "hook": "patient-view", "fingerprint": "f", "cards": cards, "outcomes": states, "call": CALL | {"patient_id": patient},
     }  # fmt: skip
     return json.dumps(told | changes).encode() + b"\n"
 

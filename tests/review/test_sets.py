@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -81,6 +82,20 @@ def test_what_cannot_be_brought_in_is_said(
     answer = bring_in(admin, run_ or run, **changes)
     assert answer.status_code == 400
     assert problem in answer.text
+
+
+def test_a_run_whose_calls_were_tampered_with_breaks_no_page(admin: Browser, run: bytes) -> None:
+    lines = [json.loads(line) for line in run.splitlines()]
+    unreadable = b"\n".join(json.dumps(line | {"call": {"hook": "x"}}).encode() for line in lines)
+    assert "what was judged in it cannot be read" in bring_in(admin, unreadable).text
+    for line in lines:
+        line["call"]["documents"] = [["{", ""]]
+    bring_in(admin, b"\n".join(json.dumps(line).encode() for line in lines))
+    (first, *_) = items(admin)
+    page = admin.get(f"/items/{first}")
+    assert page.status_code == 200
+    assert "What was judged cannot be read" in page.text
+    assert admin.get(f"/items/{first}/strip-light.svg").status_code == 404
 
 
 def test_an_admin_is_asked_for_a_run(admin: Browser) -> None:
