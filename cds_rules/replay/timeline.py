@@ -79,8 +79,11 @@ def moments(record: Record) -> list[datetime]:
 
 
 def timeline(knowledge: Knowledge, record: Record, hook: str = "patient-view") -> Timeline | None:
-    """Judge a record at each of its moments; None for one without a dated entry."""
-    steps = [(moment, evaluate(knowledge, call_of_record(record, Moment(moment), hook))) for moment in moments(record)]
+    """Judge a record at each of its moments; None for one without a dated entry. Its times are in UTC."""
+    steps = [
+        (moment.astimezone(UTC), evaluate(knowledge, call_of_record(record, Moment(moment), hook)))
+        for moment in moments(record)
+    ]
     if not steps:
         return None
     last = steps[-1][0]
@@ -96,8 +99,8 @@ def timeline(knowledge: Knowledge, record: Record, hook: str = "patient-view") -
     return Timeline(
         name=record.name,
         moments=len(steps),
-        since=steps[0][0].astimezone(UTC),
-        until=last.astimezone(UTC),
+        since=steps[0][0],
+        until=last,
         first=tuple(
             First(span.name, knowledge.rules[span.name].title, span.start, span.level, _later(results, span.start))
             for span in sorted(first.values(), key=lambda each: (each.start, each.name))
@@ -106,7 +109,11 @@ def timeline(knowledge: Knowledge, record: Record, hook: str = "patient-view") -
         medications=taken,
         results=results,
         symptoms=tuple(
-            dict.fromkeys((each.key, each.recorded) for each in steps[-1][1].chart.symptoms if each.recorded <= last)
+            dict.fromkeys(
+                (each.key, each.recorded.astimezone(UTC))
+                for each in steps[-1][1].chart.symptoms
+                if each.recorded <= last
+            )
         ),
         disagreements=sum(bool(step.disagreements) for _, step in steps),
     )
@@ -135,19 +142,20 @@ def _results(steps: list[tuple[datetime, Evaluation]]) -> tuple[Point, ...]:
     """The results that rules look at, each once, as they were judged when they came."""
     found: dict[tuple[str, datetime, float], Point] = {}
     for _, step in steps:
-        for key in (*LABS, "potassium"):
+        for key in LABS:
             lab = step.derived.labs[key]
             if lab is not None:
                 flag = lab.flag if lab.flag in ("low", "high") else ""
                 found.setdefault(
-                    (key, lab.at, lab.latest.value), Point(key, lab.at, lab.latest.value, lab.unit, flag or "")
+                    (key, lab.at, lab.latest.value),
+                    Point(key, lab.at.astimezone(UTC), lab.latest.value, lab.unit, flag),
                 )
         kidney = step.derived.kidney
         if kidney.egfr_rounded is not None and kidney.at is not None:
             value = float(kidney.egfr_rounded)
             found.setdefault(
                 ("egfr", kidney.at, value),
-                Point("egfr", kidney.at, value, "mL/min/1.73 m²", "low" if value < 60 else ""),
+                Point("egfr", kidney.at.astimezone(UTC), value, "mL/min/1.73 m²", "low" if value < 60 else ""),
             )
     return tuple(sorted(found.values(), key=lambda each: (each.at, each.key)))
 

@@ -85,6 +85,18 @@ def test_a_card_comes_before_the_abnormal_result_by_so_many_days(knowledge: Know
     assert any("14.0 d before magnesium 5.1 mg/dL (high)" in line for line in lines(found))
 
 
+def test_all_times_are_told_in_one_zone(knowledge: Knowledge, tmp_path: Path) -> None:
+    here = [json.loads(json.dumps(each).replace("T08:00:00Z", "T04:00:00-04:00")) for each in STORY]
+    plain, moved = (told(knowledge, tmp_path, entries) for entries in (STORY, here))
+    assert list(lines(moved)) == list(lines(plain))
+    every = (
+        *(each.at for each in moved.first),
+        *(each.at for each in moved.results),
+        *(each.start for each in moved.cards),
+    )
+    assert {each.tzinfo for each in every} == {UTC}
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_nothing_later_is_read(knowledge: Knowledge, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
