@@ -9,16 +9,17 @@ Flows in: a rule, an evaluation. Flows out: a case as `cds-rules test` reads it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from cds_rules.engine.cases import run_cases
 from cds_rules.evaluate import Evaluation
 from cds_rules.knowledge.cases import QUIET, Case
 from cds_rules.knowledge.conditions import Words
 from cds_rules.knowledge.rules import Pattern, Rule, patterns
-from cds_rules.vocabulary.facts import KINDS, Fact, Value, call, fact
+from cds_rules.vocabulary.facts import KINDS, Between, Fact, Value, call, fact
 
 OLDEST = 89
 """Years of age that may be told; above it is said as one more (as HIPAA's Safe Harbor has it, 45 CFR 164.514(b)(2))."""
@@ -103,11 +104,22 @@ def _about(each: Fact, own: list[Pattern]) -> bool:
 
 
 def _coarse(name: str, value: Value) -> Value:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, Between):
+        least, most = _coarse(name, value.least), _coarse(name, value.most)
+        return least if least == most else Between(cast(float, least), cast(float, most))
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isinf(value):
         return value
     if name == "age_years":
         return min(value, OLDEST + 1)
     return float(int(value)) if name.endswith("_days") else value
+
+
+def _stated(value: Value) -> Any:
+    """A value as a case states it; a number that is known by its ends as those."""
+    if isinstance(value, Between):
+        ends = {"ge": value.least, "le": value.most}
+        return {name: end for name, end in ends.items() if not math.isinf(end)}
+    return value
 
 
 def _known(each: Fact, asked: list[Pattern], words: Words) -> bool:
@@ -124,11 +136,11 @@ def _known(each: Fact, asked: list[Pattern], words: Words) -> bool:
 
 def _given(facts: Iterable[Fact]) -> dict[str, Any]:
     """Facts as a case states them: what is not known is named where a case would take it for something else."""
-    found: dict[str, list[dict[str, Value]]] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for each in facts:
         quiet, fields = QUIET.get(each.kind), KINDS[each.kind].fields
         told = {
-            name: value
+            name: _stated(value)
             for name, value in each.fields.items()
             if value is not None or (fields[name].type == "flag" if quiet is None else quiet.get(name) is not None)
         }
