@@ -8,19 +8,25 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 import cds_rules
+from cds_rules.cli import commands
+from cds_rules.review.sampling import Wish, sample
 from cds_rules.service import settings as sections
 from cds_rules.service.app import create_app
 from cds_rules.service.settings import Settings
+from cds_rules.store import reviews
+from cds_rules.store.reviews import Judged
 from tests.browser.conftest import CHANGED, CHROMIUM, FLAGS, fill, listening, token_of
-from tests.store.scenes import KEY
+from tests.store.scenes import KEY, SAMPLES, store
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 WIDTH, COLOURS = 1280, 64
@@ -55,6 +61,38 @@ def _compared(page: Any, url: str) -> None:
     page.wait_for_load_state()
 
 
+def _item(stratum: str) -> Steps:
+    def steps(page: Any, url: str) -> None:
+        page.goto(f"{url}/sets/2")
+        wanted = "silent" if stratum == "silent" else "critical"
+        row = next(each for each in page.locator("main tbody tr").all() if wanted in each.inner_text().lower())
+        row.locator("a").click()
+        page.wait_for_load_state("networkidle")
+
+    return steps
+
+
+def reviewed(url: str) -> None:
+    """Two review sets of the sample patients: one that two readers have read, and differ in a little; one to be read."""
+    with tempfile.NamedTemporaryFile(suffix=".ndjson") as run:
+        CliRunner().invoke(commands, ["replay", str(SAMPLES), "--json", run.name, "--calls"])
+        drawn = sample(run, Wish(3, 3, ("mg-oral-severe-ckd", "statin-rhabdomyolysis", "hypomagnesemia-lab"), 11))
+    kept = store(url, keep="full")
+    at = datetime.now(UTC)
+    for name in ("Spring, samples", "Autumn, samples"):
+        identity = reviews.add(
+            kept.database, kept.keys, drawn.items, name=name, house="", by="the admin", at=at,
+            fingerprint=drawn.fingerprint, seed=11, strata=drawn.strata,
+        )  # fmt: skip
+        for number, each in enumerate(reviews.items(kept.database, identity, "") if identity == 1 else ()):
+            ought = "yes" if each.stratum == "alert" else "no"
+            for reader, trigger in (("ada", ought), ("ben", "unsure" if number % 7 == 3 else ought)):
+                action = "yes" if each.stratum == "alert" else "none"
+                given = Judged(reader, at, trigger, action, "")
+                reviews.read(kept.database, kept.keys, each.id, None, given)
+    kept.close()
+
+
 PICTURES: Mapping[str, tuple[Steps, dict[str, Any]]] = {
     "worklist": (_goes("/"), {"height": 1000}),
     "worklist-dark-tablet": (_goes("/?level=critical"), {"width": 820, "scheme": "dark", "height": 1000}),
@@ -68,6 +106,11 @@ PICTURES: Mapping[str, tuple[Steps, dict[str, Any]]] = {
     "kept": (_goes("/kept"), {"height": 820}),
     "sign-in": (_goes("/sign-in"), {"role": "", "height": 720}),
     "sets": (_goes("/sets"), {"height": 500}),
+    "set": (_goes("/sets/1"), {"height": 1000}),
+    "item": (_item("alert"), {"role": "reviewer", "height": 1700}),
+    "silence": (_item("silent"), {"role": "reviewer", "height": 1400, "width": 820, "scheme": "dark"}),
+    "results": (_goes("/sets/1/results"), {"height": 900}),
+    "audit": (_goes("/audit"), {"height": 700}),
 }
 """Name -> how the page is reached, and width, height, scheme, store.keep, role, the heading it begins at."""
 
@@ -81,6 +124,7 @@ def main(names: list[str]) -> None:
         for keep in ("full", "hashed"):
             url = f"sqlite:///{Path(folder) / keep}.db"
             fill(knowledge, url, keep)
+            reviewed(url)
             section = sections.Store(url=SecretStr(url), key=SecretStr(KEY), keep=keep)
             running.append(listening(create_app(knowledge, Settings(store=section))))
             addresses[keep] = f"http://127.0.0.1:{next(running[-1])}/review"
