@@ -19,6 +19,7 @@ from cds_rules.engine.settling import Rulebook, Settled
 from cds_rules.knowledge.rules import SEVERITY, All, Any, Comparison, Not, Pattern, Rule
 from cds_rules.vocabulary.chart import Chart, Unread
 from cds_rules.vocabulary.facts import DOMAINS, KINDS, Between, Fact, Value
+from cds_rules.vocabulary.quantities import Vague
 
 Role = Literal["when", "level", "unless"]
 _FAR = 9.0
@@ -257,7 +258,7 @@ def _distance(test: Comparison, each: Fact, derived: Derived) -> Distance | None
     if KINDS[each.kind].fields[test.field].type == "number" and test.operator not in ("eq", "in"):
         limit = test.constants[0]
         if isinstance(value, Between):  # it is missed, so the nearer end is one
-            value = value.least if test.operator in ("lt", "le") else value.most
+            value = _as_written(test.field, value.least if test.operator in ("lt", "le") else value.most, each)
         assert isinstance(value, float)
         assert isinstance(limit, float)
         return Distance(test.field, value, limit, unit_of(each, test.field, derived))
@@ -266,6 +267,12 @@ def _distance(test: Comparison, each: Fact, derived: Derived) -> Distance | None
     if each.kind == "lab" and test.field == "flag":
         return _flag(test, each, derived)
     return None
+
+
+def _as_written(field: str, value: float, each: Fact) -> float:
+    """An age that is counted from a date without a day remembers that date."""
+    written = next((source.written for source in each.sources if source.written), "")
+    return Vague(value, written) if written and field.endswith("age_days") else value
 
 
 def wanted_tiers(test: Comparison) -> frozenset[str]:

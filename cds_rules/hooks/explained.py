@@ -132,7 +132,7 @@ def _check(check: Check, kind: str) -> dict[str, Json]:
 
 
 def _distance(distance: Distance) -> dict[str, Json]:
-    return {"of": distance.field, "value": distance.value, "limit": distance.limit, "unit": distance.unit}
+    return {"of": distance.field, "value": float(distance.value), "limit": distance.limit, "unit": distance.unit}
 
 
 def _miss(miss: Miss) -> dict[str, Json]:

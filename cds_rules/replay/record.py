@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from cds_rules.replay.wire import USED, Entry, Head, Period
-from cds_rules.vocabulary.clock import parse_moment
+from cds_rules.vocabulary.clock import last_day, parse_moment
 
 _NOT_YET = frozenset({"planned", "pending", "proposed", "preparation", "booked", "draft", "not-started"})
 _LAST_YEAR = 2900
@@ -210,6 +210,11 @@ def _first(*texts: str | None) -> datetime | None:
     return None
 
 
+def _surely(text: str | None) -> str | None:
+    """A date as it is for certain over: one without a day may have been its last."""
+    return last_day(text) if text and len(text) < 10 else text
+
+
 def _latest(*moments: datetime | None) -> datetime | None:
     return max((moment for moment in moments if moment), default=None)
 
@@ -228,9 +233,10 @@ def _patient(head: Head, status: str) -> Moments:
 
 def _observation(head: Head, status: str) -> Moments:
     effective = _first(
-        head.effectiveDateTime, head.effectiveInstant, _end(head.effectivePeriod), _start(head.effectivePeriod)
+        *map(_surely, (head.effectiveDateTime, head.effectiveInstant, _end(head.effectivePeriod))),
+        _surely(_start(head.effectivePeriod)),
     )
-    since = _latest(effective, _moment(head.issued))
+    since = _latest(effective, _moment(_surely(head.issued)))
     return since, None, since
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cds_rules.cards.silence import miss_words
 from cds_rules.derive import derive
+from cds_rules.engine.inquiry import Inquiry
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.vocabulary.facts import Between, Fact
 from tests.fhir.builders import AT, bundle, condition, document, lab, patient, read, request
@@ -114,3 +116,13 @@ def test_a_condition_shows_the_date_it_is_written_with(knowledge: Knowledge) -> 
     chart = [OXIDE, condition("k", "N18.4", None, recordedDate="2024")]
     detail = rules(judged(knowledge, *chart))["mg-oral-severe-ckd"]["detail"]
     assert "active, 2024 — Condition/k" in detail
+
+
+def test_what_keeps_a_rule_silent_shows_no_more_of_a_date_either(knowledge: Knowledge) -> None:
+    told = judged(knowledge, magnesium(5.0, "2025-01"))
+    every = Inquiry(knowledge.rulebook, told.scenario, told.settled).explanations()
+    explained = next(each for each in every if each.rule.id == "hypermagnesemia-lab")
+    assert explained.shortfall is not None
+    said = [str(miss_words(miss)) for miss in explained.shortfall.misses]
+    assert any("in 2025-01" in each for each in said), said
+    assert not any("d ago" in each for each in said)

@@ -90,6 +90,13 @@ def test_what_became_known_later_is_left_out(resource: dict[str, Any]) -> None:
     assert seen(held, "2026-01-11") == [resource]
 
 
+@pytest.mark.parametrize(("when", "over"), [("2026-01", "2026-01-31"), ("2026", "2026-12-31")])
+def test_a_result_without_a_day_is_known_when_its_month_or_year_is_over(when: str, over: str) -> None:
+    held = record(result := lab(when=when))
+    assert seen(held, "2026-01-30") == []
+    assert seen(held, over) == [result]
+
+
 @pytest.mark.parametrize("status", ["completed", "stopped"])
 @pytest.mark.parametrize("where", ["validity", "bounds"])
 def test_a_finished_order_was_active_until_its_end(status: str, where: str) -> None:
