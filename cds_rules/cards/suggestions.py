@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from cds_rules.cards.revisions import Limit, lower_dose, lower_times
+from cds_rules.cards.texts import cleaned
 from cds_rules.engine.judging import Finding
 from cds_rules.engine.reference import YES, World, truth
 from cds_rules.fhir.validation import is_valid, version_of
@@ -187,7 +188,7 @@ def _change(
     revised: Revised | None,
     version: Version,
 ) -> None:
-    name, reference = medication.label[:60], f"{medication.resource_type}/{medication.resource_id}"
+    name, reference = cleaned(medication.label)[:60], f"{medication.resource_type}/{medication.resource_id}"
     if not medication.resource_id or (wanted.ingredient and medication.product.ingredients != (wanted.ingredient,)):
         return
     if medication.state == "draft" and wanted.offer in ("stop", "delete"):

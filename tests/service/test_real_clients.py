@@ -335,6 +335,9 @@ def test_hostile_text_in_every_field_stays_text(client: TestClient, text: str) -
         assert "\n# heading" not in card["detail"]
         assert len(card["summary"]) < 140
         assert not re.search(r"[\u0000-\u0008\u000b-\u001f\u202a-\u202e\u2066-\u2069]", shown)
+        for suggestion in card.get("suggestions", ()):
+            said = [suggestion["label"], *(action["description"] for action in suggestion["actions"])]
+            assert not re.search(r"[\u0000-\u001f\u202a-\u202e\u2066-\u2069]", "".join(said)), "it is one plain line"
 
 
 def mangled(value: Any, wrong: Any) -> list[Any]:
