@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cds_rules.cards.texts import cleaned
 from cds_rules.evaluate import Call, Knowledge, evaluate
 from cds_rules.hooks.explained import explained
 from cds_rules.hooks.request import BadRequest
@@ -128,8 +129,12 @@ def _requests(path: Path) -> list[tuple[str, bytes]]:
 
 
 def text(name: str, told: Mapping[str, Any], deep: bool) -> Iterator[str]:
-    """An explanation as lines. deep: the whole tree of every rule, else of those that fired."""
-    yield f"{name}: {told['hook']} at {told['at']}"
+    """An explanation as lines. deep: the whole tree of every rule, else of those that fired.
+
+    What the record says stays text: it neither makes lines nor steers the terminal.
+    """
+    told = _cleaned(told)
+    yield f"{cleaned(name)}: {told['hook']} at {told['at']}"
     for key, value in told.get("parameters", {}).items():
         yield f"  {key} = {value}"
     for rule in told["rules"]:
@@ -163,6 +168,17 @@ def text(name: str, told: Mapping[str, Any], deep: bool) -> Iterator[str]:
             for miss in rule.get("nearest", ()):
                 where = [source for fact in miss["facts"] for source in fact["sources"]]
                 yield f"  nearest: {miss['says']}{f'  [{_places(where)}]' if where else ''}"
+
+
+def _cleaned(told: Any) -> Any:
+    match told:
+        case dict():
+            return {key: _cleaned(each) for key, each in told.items()}
+        case list():
+            return list(map(_cleaned, told))
+        case str():
+            return cleaned(told)
+    return told
 
 
 def _tree(node: Mapping[str, Any], depth: int) -> Iterator[str]:

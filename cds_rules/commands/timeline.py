@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from cds_rules.cards.texts import cleaned
 from cds_rules.commands.explain import records
 from cds_rules.evaluate import Knowledge
 from cds_rules.replay.plot import picture
@@ -43,7 +44,7 @@ def command(knowledge: Knowledge, file: Path, hook: str, svg: Path | None, patie
 
 def lines(told: Timeline) -> Iterator[str]:
     """A timeline as a table: when each rule first spoke, and how long before the abnormal result."""
-    yield f"{told.name}: {told.moments} moments from {told.since:%Y-%m-%d %H:%M} to {told.until:%Y-%m-%d %H:%M} UTC, nothing later read at any of them"
+    yield f"{cleaned(told.name)}: {told.moments} moments from {told.since:%Y-%m-%d %H:%M} to {told.until:%Y-%m-%d %H:%M} UTC, nothing later read at any of them"
     if not told.first:
         yield "  no card at any moment"
     width = max((len(each.rule) for each in told.first), default=0)

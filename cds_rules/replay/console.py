@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cds_rules.cards.cards import FINDING
+from cds_rules.cards.texts import cleaned
 from cds_rules.replay.expectations import Difference
 from cds_rules.replay.run import Result
 from cds_rules.replay.sources import Problem
@@ -55,17 +56,18 @@ class Screen:
             self.say(f"Skipped ({len(problems)}):", "yellow")
         alike: dict[str, list[Problem]] = {}
         for problem in problems:
-            alike.setdefault(_NUMBER.sub("N", problem.message), []).append(problem)
+            alike.setdefault(_NUMBER.sub("N", cleaned(problem.message)), []).append(problem)
         for kind, same in list(alike.items())[:_MOST_PROBLEMS]:
-            named = ", ".join(problem.where for problem in same[:_MOST_PLACES])
+            named = ", ".join(cleaned(problem.where) for problem in same[:_MOST_PLACES])
             more = f" and {len(same) - _MOST_PLACES} more" if len(same) > _MOST_PLACES else ""
-            self.say(f"  {named}{more}: {kind if len(same) > 1 else same[0].message}")
+            self.say(f"  {named}{more}: {kind if len(same) > 1 else cleaned(same[0].message)}")
         if len(alike) > _MOST_PROBLEMS:
             self.say(f"  and {len(alike) - _MOST_PROBLEMS} more kinds; --report lists them")
 
     def each(self, result: Result) -> None:
         """One line an evaluation."""
-        line = Text(f"{result.patient}  {result.at:%Y-%m-%d %H:%M}  {result.order}{'  ' if result.order else ''}")
+        order = f"{cleaned(result.order)}  " if result.order else ""
+        line = Text(f"{cleaned(result.patient)}  {result.at:%Y-%m-%d %H:%M}  {order}")
         for card in result.cards:
             level = card["indicator"]
             line.append(f"{level} ", _STYLES.get(level, ""))
@@ -119,7 +121,9 @@ class Screen:
         for note, count in summary.notes.most_common(_MOST_ROWS):
             self.results.print(Text(f"Note: {note}{f' ({count} patients)' if count > 1 else ''}"), soft_wrap=True)
         if summary.left_out:
-            kinds = ", ".join(f"{kind or 'without a type'} {count}" for kind, count in summary.left_out.most_common(8))
+            kinds = ", ".join(
+                f"{cleaned(kind) or 'without a type'} {count}" for kind, count in summary.left_out.most_common(8)
+            )
             self.results.print(Text(f"No rule reads: {kinds}"), soft_wrap=True)
         if summary.ignored:
             kinds = ", ".join(f"{count} {ending}" for ending, count in summary.ignored.most_common())
@@ -147,5 +151,5 @@ class Screen:
         for column in columns:
             table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(cleaned(cell)) for cell in row))
         self.results.print(table)

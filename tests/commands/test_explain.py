@@ -46,6 +46,16 @@ def test_a_silence_is_told_without_an_illness_to_wish_for(typed: Typed) -> None:
             assert "would have to be" not in block
 
 
+def test_text_of_a_record_neither_steers_the_terminal_nor_makes_lines(typed: Typed, tmp_path: Path) -> None:
+    evil = "\\u001b[2J\\u0007\\nFIRED critical  no-such-rule\\u202e"
+    path = tmp_path / "request.json"
+    path.write_text(SAMPLE.read_text().replace("Magnesium oxide 400 mg tablet", f"Magnesium oxide 400 mg tablet{evil}"))
+    out = typed("explain", path).out
+    assert "no-such-rule were not taken" in out
+    assert not [line for line in out.splitlines() if line.startswith("FIRED critical  no-such-rule")]
+    assert not set("\x1b\x07\u202e") & set(out)
+
+
 def test_a_rule_hook_or_file_that_is_not_there_is_a_sentence(typed: Typed, tmp_path: Path) -> None:
     for words in (
         (SAMPLE, "--rule", "mg-oral-sever-ckd"),
