@@ -51,8 +51,7 @@ def test_a_mistake_is_said_in_a_sentence(tmp_path: Path, words: list[str], messa
 
 def test_text_of_a_record_does_not_steer_the_terminal(tmp_path: Path) -> None:
     evil = "evil\x1b[2J\x07\u202e"
-    code = {"coding": [{"system": "http://loinc.org", "code": "99999-9", "display": evil}], "text": evil}
-    path = write(tmp_path / "a.json", bundle(patient(), lab() | {"code": code}))
+    path = write(tmp_path / "a.json", bundle(patient(), order(text=evil)))
     done = cds_rules("replay", str(path), "--each")
     assert "evil" in done.stdout
     assert not set("\x1b\x07\u202e") & set(done.stdout + done.stderr)
