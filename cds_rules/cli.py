@@ -548,5 +548,21 @@ def review_import(
     raise typer.Exit(bring_in(config, asked))
 
 
+@review_commands.command("load")
+def review_load(
+    run: Annotated[Path, typer.Argument(metavar="FILE", help="Output of `cds-rules replay --json FILE --calls`.")],
+    into: Annotated[
+        Path, typer.Option(help="SQLite file that is made; it holds patient data, sealed by the key beside it.")
+    ],
+) -> None:
+    """Make a store of a run, to be looked through on the review pages as decisions are.
+
+    Exit codes: 0 made; 2 wrong usage, or a file that is something else.
+    """
+    from cds_rules.commands.review import load
+
+    raise typer.Exit(load(run, into))
+
+
 if __name__ == "__main__":
     app()

@@ -44,11 +44,12 @@ _COLOUR = re.compile("#[0-9a-f]{6}")
 _LOCK = threading.Lock()
 
 
-def picture(told: Timeline, heading: str = _HEADING, dark: bool = False) -> str:
+def picture(told: Timeline, heading: str = _HEADING, dark: bool = False, width: float = _WIDTH) -> str:
     """The picture of a timeline as SVG.
 
     Args:
-        dark: for a dark page; else for white paper.
+        dark: for a dark page; else for white paper. width: in inches of 72 points; a narrower one has larger letters
+            on a page it fills.
 
     Raises:
         CdsRulesError: matplotlib is not installed.
@@ -61,7 +62,9 @@ def picture(told: Timeline, heading: str = _HEADING, dark: bool = False) -> str:
         ) from None
     buffer = io.BytesIO()
     with _LOCK, rc_context(_STYLE):  # matplotlib's settings are those of the process
-        _figure(told, heading).savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=dark)
+        _figure(told, heading, width).savefig(
+            buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=dark
+        )
     svg = buffer.getvalue().decode()
     if dark:
         svg = _COLOUR.sub(lambda found: _DARK.get(found[0], found[0]), svg)
@@ -98,7 +101,7 @@ def description(told: Timeline) -> str:
     return " ".join(sentences)
 
 
-def _figure(told: Timeline, heading: str) -> Any:
+def _figure(told: Timeline, heading: str, width: float) -> Any:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
@@ -110,7 +113,7 @@ def _figure(told: Timeline, heading: str) -> Any:
         panels.append(("Symptoms", len(symptoms) * _ROW + 0.3))
     panels.append(("Cards", max(len(cards), 1) * _ROW + 0.3))
     heights = [height for _, height in panels]
-    figure = Figure(figsize=(_WIDTH, sum(heights) + 0.28 * len(heights) + 0.9), layout="constrained")
+    figure = Figure(figsize=(width, sum(heights) + 0.28 * len(heights) + 0.9), layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, gridspec_kw={"height_ratios": heights}, squeeze=False)[:, 0]
     edge = max((told.until - told.since) * 0.02, timedelta(hours=1))
     axes[0].set_xlim(told.since - edge, told.until + edge)
@@ -127,7 +130,7 @@ def _figure(told: Timeline, heading: str) -> Any:
     locator = AutoDateLocator(maxticks=9, interval_multiples=False)
     axes[-1].xaxis.set_major_locator(locator)
     axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    _legend(axes[-1], bool(told.used))
+    _legend(axes[-1], bool(told.used), 7 if width >= _WIDTH else 4)
     figure.suptitle(heading, fontsize=10)
     figure.align_ylabels(axes)
     figure.canvas.draw()
@@ -204,7 +207,7 @@ def _symptoms(axis: Any, keys: Sequence[str], told: Timeline) -> None:
     axis.set_ylabel("Symptoms")
 
 
-def _legend(axis: Any, used: bool) -> None:
+def _legend(axis: Any, used: bool, columns: int) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -222,4 +225,4 @@ def _legend(axis: Any, used: bool) -> None:
             Line2D([], [], marker="o", linestyle="none", markerfacecolor="none", markeredgecolor=_MARK, markersize=8,
                    markeredgewidth=1.8, label="the card rests on it")  # type: ignore[arg-type]
         )  # fmt: skip
-    axis.figure.legend(handles=handles, loc="outside lower center", ncols=7, frameon=False, fontsize=8)
+    axis.figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)

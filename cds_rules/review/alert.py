@@ -13,9 +13,10 @@ from cds_rules.replay.plot import picture
 from cds_rules.review.case import Case, case
 from cds_rules.review.pages import page
 from cds_rules.review.shell import absent, database, drawn, house, language, shown, visitor
+from cds_rules.review.strip import WIDTH as STRIP_WIDTH
 from cds_rules.review.strip import table
 from cds_rules.review.whatif import NONE, Answer, answer, form
-from cds_rules.review.worklist import REVIEW_WORDS, STATES, line_of, rule_titles
+from cds_rules.review.worklist import REVIEW_WORDS, STATES, line_of, reasons_of, rule_titles
 from cds_rules.store.browse import find
 from cds_rules.vocabulary.wording import said
 
@@ -43,21 +44,21 @@ def case_of(request: Request) -> Case:
 def alert(request: Request) -> Response:
     """GET /review/alerts/{card}: everything about one alert."""
     one = case_of(request)
-    strip, titles = one.strip(), rule_titles(request)
+    strip, titles, reasons = one.strip(), rule_titles(request), reasons_of(request)
     return shown(
         request,
         "alert.html",
         "/",
         case=one,
-        line=line_of(one.found.alert, titles),
+        line=line_of(one.found.alert, titles, reasons),
         titles=titles,
         states=STATES,
         review_words=REVIEW_WORDS,
         outcomes=OUTCOMES,
         strip=strip,
         entries=table(strip) if strip else (),
-        company=[line_of(each, titles) for each in one.found.company],
-        others=[line_of(each, titles) for each in one.found.others],
+        company=[line_of(each, titles, reasons) for each in one.found.company],
+        others=[line_of(each, titles, reasons) for each in one.found.others],
         keep=house(request).settings.store.keep,
         **_whatif(request, one),
     )
@@ -101,7 +102,7 @@ def strip_picture(request: Request) -> Response:
     if told is None or scheme not in ("light", "dark"):
         raise absent()
     heading = language(request).say(said("What was charted until the decision, and the cards that were shown"))
-    return drawn(picture(told, heading, scheme == "dark"))
+    return drawn(picture(told, heading, scheme == "dark", STRIP_WIDTH))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from cds_rules.store.browse import Counted
 
-MOST_RULES, MOST_BARS = 6, 62
+MOST_RULES, MOST_BARS = 8, 62
 OTHERS = "…"
 """Stands for the rules that have no row of their own."""
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "cds-rules", "font.size": 8.5, "font.family": "sans-serif"}
@@ -70,9 +70,9 @@ def _drawn(days: Days, names: Sequence[str], scheme: str) -> bytes:
 
     ink, quiet, line, fill = _INKS[scheme]
     with _LOCK, rc_context(_STYLE):  # its settings are those of the process
-        figure = Figure(figsize=(11.6, 0.36 * len(names) + 0.45), facecolor="none")
+        figure = Figure(figsize=(9.4, 0.32 * len(names) + 0.4), facecolor="none")
         axes = figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        figure.subplots_adjust(left=0.34, right=0.93, top=0.98, bottom=0.3 / (0.36 * len(names) + 0.45), hspace=0.28)
+        figure.subplots_adjust(left=0.37, right=0.93, top=0.98, bottom=0.28 / (0.32 * len(names) + 0.4), hspace=0.28)
         most = max(max(row.counts) for row in days.rows)
         # bars stand over the middle of their days; a float axis, so that one day has a width as well
         middle = [float(date2num(start)) + days.step / 2 for start in days.starts]

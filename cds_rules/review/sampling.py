@@ -68,7 +68,7 @@ def sample(run: IO[bytes], wish: Wish) -> Sample:
     """
     reservoirs: dict[tuple[str, Stratum], _Reservoir] = {}
     fingerprints: set[str] = set()
-    for number, place, line in _lines(run):
+    for number, place, line in lines(run):
         fingerprints.add(str(line.get("fingerprint", "")))
         for rule, stratum in _strata(line, number):
             if wish.rules and rule not in wish.rules:
@@ -99,8 +99,12 @@ def sample(run: IO[bytes], wish: Wish) -> Sample:
     return Sample(tuple(items), strata, fingerprints.pop())
 
 
-def _lines(run: IO[bytes]) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """Number, place and content of every line."""
+def lines(run: IO[bytes]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Number, place and content of every line of a run.
+
+    Raises:
+        BadInput: a line is no result of a replay with --calls.
+    """
     run.seek(0)
     number, place = 0, 0
     while line := run.readline():

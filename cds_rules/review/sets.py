@@ -23,9 +23,10 @@ from cds_rules.replay.timeline import Timeline
 from cds_rules.review.gate import form, needs
 from cds_rules.review.results import NOTHING, archive, as_csv, results, told
 from cds_rules.review.sampling import Wish, sample
-from cds_rules.review.shell import NAVIGATION, Entry, Refusal, absent, database, house, language, shown, visitor
+from cds_rules.review.shell import NAVIGATION, Entry, Refusal, absent, database, drawn, house, language, shown, visitor
 from cds_rules.review.shown import ShownCard, evidence_of, shown_card
 from cds_rules.review.statistics import JUDGEMENTS
+from cds_rules.review.strip import WIDTH as STRIP_WIDTH
 from cds_rules.review.strip import strip, table
 from cds_rules.review.trees import Branch, branches
 from cds_rules.review.worklist import rule_titles
@@ -269,10 +270,10 @@ def strip_picture(request: Request) -> Response:
         raise absent()
     heading = language(request).say(said("What was charted until the decision, and the cards that were shown"))
     try:
-        drawn = picture(_seen(request, item).strip, heading, scheme == "dark")
+        made = picture(_seen(request, item).strip, heading, scheme == "dark", STRIP_WIDTH)
     except BadInput:
         raise absent() from None
-    return Response(drawn, media_type="image/svg+xml")
+    return drawn(made)
 
 
 def _seen(request: Request, item: Item) -> Seen:

@@ -22,6 +22,8 @@ WINDOW = timedelta(days=730)
 """How far back the strip goes at most."""
 LEAST = timedelta(days=30)
 """How much of the time before the decision is shown at least."""
+WIDTH = 9.0
+"""Inches of the picture, so that its letters are as large as those of the page."""
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 """Stands for a start that is not known."""
 _LABS = ("magnesium", "potassium", "ck")

@@ -127,7 +127,7 @@ def worklist(request: Request) -> Response:
         "worklist.html",
         "/",
         view=view,
-        lines=[line_of(each, titles) for each in page.alerts],
+        lines=[line_of(each, titles, reasons_of(request)) for each in page.alerts],
         newer=view.query(Place(first.at, first.id, True)) if first and page.newer else "",
         older=view.query(last.place) if last and page.older else "",
         told=told,
@@ -148,7 +148,14 @@ def rule_titles(request: Request) -> dict[str, str]:
     return titles | {NOT_ASSESSED: spoken.say(said("Not assessed"))}
 
 
-def line_of(alert: Listed, titles: Mapping[str, str]) -> Line:
+def reasons_of(request: Request) -> dict[str, str]:
+    """Reason to override -> its words, in the language of the pages."""
+    spoken = language(request)
+    packs = house(request).knowledge.packs
+    return {code: spoken.say(said(words)) for pack in packs for code, words in pack.overrides.items()}
+
+
+def line_of(alert: Listed, titles: Mapping[str, str], reasons: Mapping[str, str]) -> Line:
     """A row of the ledger as a line of a list."""
     return Line(
         path=f"/alerts/{alert.card}",
@@ -160,7 +167,7 @@ def line_of(alert: Listed, titles: Mapping[str, str]) -> Line:
         patient=patient_of(alert),
         state=STATES.get(alert.state, said("{state}", state=alert.state)),
         review=REVIEW_WORDS[alert.review],
-        note=alert.reason or "",
+        note=reasons.get(alert.reason, alert.reason) if alert.reason else "",
     )
 
 

@@ -26,6 +26,8 @@ from cds_rules.service.traces import Traces
 CORRELATION = "X-Correlation-Id"
 MODE = "X-Cds-Rules-Mode"
 METHODS = "GET, POST, OPTIONS"
+PAGES = "review"
+"""Stands for the endpoint of the review pages."""
 OTHER = "other"
 """Stands for the endpoint of an answer that is no CDS Hooks endpoint of ours, so that nobody can make labels."""
 
@@ -98,7 +100,8 @@ class Edge:
         headers.add_vary_header("Origin")
         if not self._production:
             headers[MODE] = "development"
-        if allowed := self._allowed(origin):
+        # pages that people are signed in to are for no other site to read
+        if scope["cds_rules"]["endpoint"] != PAGES and (allowed := self._allowed(origin)):
             headers["Access-Control-Allow-Origin"] = allowed
             headers["Access-Control-Expose-Headers"] = f"{CORRELATION}, Retry-After"
 

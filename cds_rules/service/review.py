@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cds_rules.service.edge import note
+from cds_rules.service.edge import PAGES, note
 from cds_rules.service.settings import Settings
 
 PATH = "/review"
@@ -34,7 +34,7 @@ class ReviewPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from the site."""
-        note(scope, endpoint="review")
+        note(scope, endpoint=PAGES)
         self._check(Request(scope))
         async with self._lock:
             if self._site is None:

@@ -61,7 +61,7 @@ class Store:
         self.settings = section
         self.database = Database(section.database_url or f"sqlite:///{data_folder() / 'cds-rules.db'}")
         self.tokens = Tokens(self.database)
-        self._new_recorder = partial(Recorder, self._write, section.queue, waiting, lost)
+        self._new_recorder = partial(Recorder, self.write, section.queue, waiting, lost)
         self._recorder = self._new_recorder()
         self._migrated = False
         self._lock = threading.Lock()
@@ -110,7 +110,8 @@ class Store:
         if self.settings.keep != "off":
             self._recorder.put(decision)
 
-    def _write(self, batch: Sequence[Decision]) -> None:
+    def write(self, batch: Sequence[Decision]) -> None:
+        """Keep decisions; when this returns they are on disk."""
         self.migrate()
         written = [rows(each, self.keys, self.settings.keep) for each in batch]
         with self.database.alone() as connection:

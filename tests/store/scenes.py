@@ -70,7 +70,7 @@ def store(url: str, **changes: Any) -> Store:
 
 def write(kept: Store, *decisions: Decision) -> None:
     """Keep decisions now."""
-    kept._write(decisions)
+    kept.write(decisions)
 
 
 def override(card: str, at: datetime | None = None, reason: str = "benefit-outweighs-risk", **changes: Any) -> Item:
