@@ -76,14 +76,12 @@ def load(run: Path, into: Path) -> int:
     """
     if into.exists():
         raise BadInput("it is there already; the name of a new file belongs there", "--into")
-    from pydantic import SecretStr
-
     from cds_rules.service import settings as sections
-    from cds_rules.service.settings import Settings
+    from cds_rules.service.settings import Secret, Settings
     from cds_rules.store.store import Store
 
     knowledge = load_packs()
-    made = Store(Settings(store=sections.Store(url=SecretStr(f"sqlite:///{into.absolute()}"), keep="full")))
+    made = Store(Settings(store=sections.Store(url=Secret(f"sqlite:///{into.absolute()}"), keep="full")))
     made.migrate()
     count = cards = other = 0
     try:
