@@ -25,7 +25,7 @@ from cds_rules.replay.sources import joined, load, plan
 from cds_rules.vocabulary.errors import BadInput
 from cds_rules.vocabulary.facts import HOOKS
 
-_THEN = {"fired": "would be {}", "suppressed": "would be held back", "not-fired": "would be silent", "not-judged": "could not be judged"}  # fmt: skip
+_THEN = {"fired": "would be {}", "suppressed": "would be held back", "not-fired": "would be silent"}  # fmt: skip
 _MARKS = {"met": "+", "not met": "-", "unknown": "?"}
 
 
