@@ -40,7 +40,8 @@ _HIDDEN = (
 )
 _UNSEEN = dict.fromkeys(code for first, last in _HIDDEN for code in range(first, last + 1))
 """Control, direction, zero-width and half characters: taken out."""
-_MARKS = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]#|~!"} | {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+_MARKS = {mark: f"\\{mark}" for mark in "\\`*_{}[]#|~!"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_MARKED = re.compile(f"[{re.escape(''.join(_MARKS))}]")
 _SCHEMES = ("://", "javascript:", "data:", "vbscript:", "mailto:", "xmpp:")
 _ADDRESS = re.compile(r"(?i)(://)|\b(www)\.|(@)|\b(javascript|data|vbscript|mailto|xmpp)(:)")
 
@@ -69,11 +70,15 @@ def escaped(text: object) -> Ready:
     >>> escaped("<b>[x](javascript:1)</b>")
     '&lt;b&gt;\\\\[x\\\\](javascript&#58;1)&lt;/b&gt;'
     """
-    marked = cleaned(text).translate(_MARKS)
+    marked = _MARKED.sub(_with_mark, cleaned(text))
     lower = marked.lower()
     if "@" in lower or "www." in lower or (":" in lower and any(each in lower for each in _SCHEMES)):
         marked = _ADDRESS.sub(_without_address, marked)
     return Ready(marked)
+
+
+def _with_mark(match: re.Match[str]) -> str:
+    return _MARKS[match[0]]
 
 
 def _without_address(match: re.Match[str]) -> str:

@@ -53,14 +53,16 @@ def aged(days: float) -> tuple[int, str]:
     >>> aged(0.02), aged(20.4)
     ((29, 'min'), (20, 'd'))
     """
-    minutes = half_up(days * 1440)
-    if minutes < 90:
-        return max(minutes, 0), "min"
-    hours = half_up(days * 24)
-    if hours < 48:
-        return hours, "h"
+    if days < 3:
+        minutes = half_up(days * 1440)
+        if minutes < 90:
+            return max(minutes, 0), "min"
+        hours = half_up(days * 24)
+        if hours < 48:
+            return hours, "h"
+    whole = half_up(days)
     # 730 days is the longest window of a rule: up to there each day counts
-    return (half_up(days), "d") if half_up(days) <= 730 else (half_up(days / 365.25), "y")
+    return (whole, "d") if whole <= 730 else (half_up(days / 365.25), "y")
 
 
 def age(days: float) -> str:
