@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from cds_rules.engine.overrides import Override
 from cds_rules.hooks.feedback import Item
@@ -90,22 +90,26 @@ def settle(connection: Connection, cards: Collection[str]) -> None:
         )
 
 
+_OVERRIDDEN = (
+    select(alert.c.state_at, alert.c.level, alert.c.reason, alert.c.memory, alert.c.server)
+    .where(
+        alert.c.patient.in_(bindparam("patients", expanding=True)),
+        alert.c.state == "overridden",
+        alert.c.state_at >= bindparam("since"),
+    )
+    .order_by(alert.c.state_at, alert.c.id)
+)
+"""Written once: every answer waits for it."""
+
+
 def overrides(
     database: Database, keys: Keys, *, tenant: str, server: str, patient: str, since: datetime
 ) -> tuple[Override, ...]:
     """What was overridden of the cards about one patient of one FHIR server; one look into one index."""
-    wanted = (
-        select(alert.c.state_at, alert.c.level, alert.c.reason, alert.c.memory, alert.c.server)
-        .where(
-            alert.c.patient.in_(keys.hashes("patient", tenant, patient)),
-            alert.c.state == "overridden",
-            alert.c.state_at >= since,
-        )
-        .order_by(alert.c.state_at, alert.c.id)
-    )
+    wanted = {"patients": keys.hashes("patient", tenant, patient), "since": since}
     servers = set(keys.hashes("server", server)) if server else {None}
     with database.reading() as connection:
-        rows = connection.execute(wanted).all()
+        rows = connection.execute(_OVERRIDDEN, wanted).all()
     return tuple(_overrides(keys, [row for row in rows if row.server in servers and row.memory]))
 
 
