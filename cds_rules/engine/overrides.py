@@ -18,7 +18,7 @@ from cds_rules.engine.reference import YES, passes
 from cds_rules.knowledge.decisions import Decisions
 from cds_rules.knowledge.rules import SEVERITY, Indicator, Worse
 from cds_rules.vocabulary.chart import Chart
-from cds_rules.vocabulary.facts import KINDS, Between, Fact, Value
+from cds_rules.vocabulary.facts import KINDS, NOT_KNOWN, Between, Fact, Value
 from cds_rules.vocabulary.wording import Said, said, word
 
 _SAME = 1e-9
@@ -87,9 +87,11 @@ def _measure(worse: Worse, facts: Iterable[Fact]) -> Measure:
 
 
 def _rank(worse: Worse, value: Value) -> Measure:
-    """A number or its ends, or the place of a word in its list, which goes from good to bad."""
+    """A number or its ends, or the place of a word in its list, which goes from good to bad; None for one that is not known."""
     if value is None or isinstance(value, Between):
         return value
+    if value == NOT_KNOWN:
+        return None
     words = KINDS[worse.about.kind].fields[worse.field].words
     return float(words.index(value)) if isinstance(value, str) else float(value)
 

@@ -156,7 +156,9 @@ HOOKS = ("patient-view", "order-select", "order-sign", "encounter-start", "encou
 ORDER_HOOKS = frozenset({"order-select", "order-sign", "medication-refill"})
 """Hooks that bring drafts, on which the rules look first; at the others they look at what is active."""
 
-TIERS = ("OK", "G3a", "G3b", "G4", "G5", "AKI", "DIALYSIS", "UNKNOWN")
+NOT_KNOWN = "UNKNOWN"
+"""The tier of kidneys of which nothing is on file: last in the list, and neither better nor worse than another."""
+TIERS = ("OK", "G3a", "G3b", "G4", "G5", "AKI", "DIALYSIS", NOT_KNOWN)
 LABS = (
     "creatinine", "egfr", "cystatin_c", "magnesium", "potassium", "sodium", "calcium", "albumin", "ck", "tsh",
     "vitamin_d_25oh", "qtc", "bun", "ionized_calcium", "corrected_calcium",

@@ -123,6 +123,16 @@ def test_a_worse_tier_brings_it_back_in_words(knowledge: Knowledge) -> None:
     assert "kidney function G3b, now G4" in _returned(knowledge, _with(answered(judged(knowledge)), tier=2.0))
 
 
+def test_kidneys_that_were_not_known_and_turn_out_bad_bring_it_back(knowledge: Knowledge) -> None:
+    """Whoever overrode a high level did not know that the kidneys cannot get rid of it."""
+    high = lab(name="mg", code="19123-9", value=5.2)
+    first = judged(knowledge, request(drug=OXIDE), high)
+    assert (shown(first), first.derived.kidney.tier) == (["hypermagnesemia-lab"], "UNKNOWN")
+    later = judged(knowledge, request(drug=OXIDE), high, lab(value=6.5), overrides=[answered(first)])
+    assert "hypermagnesemia-lab" in shown(later)
+    assert "kidney function was not known, now is" in later.cards[0]["detail"]
+
+
 def test_what_cannot_be_compared_brings_it_back(knowledge: Knowledge) -> None:
     told = _returned(knowledge, _with(answered(judged(knowledge)), amount_mg=None))
     assert "total magnesium a day was not known, now is" in told
