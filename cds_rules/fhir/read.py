@@ -54,8 +54,8 @@ class Reading:
     raw: the bytes of each resource that was read, by the reference its `Source`s carry. drafts: the references that are
     drafts. patient_ids: ids of all Patients delivered, so that a caller can tell that several records came together.
     lost: part of the record (`vocabulary.facts.DOMAINS`, `DRAFTS`) -> what of it could not be read at all, in words without patient
-    data; nobody knows what it would have said. version: the version of FHIR that the record speaks, by most of the resources
-    whose shape tells one; R4 where none does.
+    data; nobody knows what it would have said. version: the version of FHIR that the record speaks, by the resources whose
+    shape tells one; R4 where none does.
     """
 
     chart: Chart
@@ -140,7 +140,7 @@ def read_chart(
         frozenset(each.reference for each in mine if each.draft),
         tuple(sorted({one.patient.id or "" for one in people} - {""})),
         {domain: f"{' and '.join(what)} could not be read" for domain, what in reader.lost.items()},
-        versions.spoken_by([each.version for each in held.values()]),
+        versions.spoken_by((each.kind, each.version) for each in held.values()),
     )
 
 

@@ -63,15 +63,29 @@ def as_r4(kind: str, resource: Any) -> Version:
     return version
 
 
-def spoken_by(several: Iterable[str]) -> Version:
-    """The version of a record, from those of its resources: R4 is also the shape of all that no version tells.
+_TELLING: Mapping[Version, frozenset[str]] = {
+    "STU3": frozenset({"Condition"}),
+    "R5": frozenset({"MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"}),
+    "DSTU2": frozenset(),
+}
+"""Kinds of which every resource of a version shows it: where a record has them, one odd resource of another kind tells nothing."""
 
-    >>> spoken_by(["R4", "STU3", "R4"]), spoken_by(["R4", "R4"]), spoken_by([])
-    ('STU3', 'R4', 'R4')
+
+def spoken_by(several: Iterable[tuple[str, str]]) -> Version:
+    """The version of a record, from the kinds and versions of its resources: R4 is also the shape of all that no version tells.
+
+    >>> spoken_by([("Condition", "STU3"), ("Observation", "R4")]), spoken_by([("Observation", "R4")])
+    ('STU3', 'R4')
+    >>> spoken_by([("Condition", "R4"), ("MedicationStatement", "STU3")])
+    'R4'
     """
     listed = list(several)
-    others: tuple[Version, ...] = ("STU3", "R5", "DSTU2")
-    return max(filter(listed.count, others), key=listed.count, default="R4")
+    for version, kinds in _TELLING.items():
+        shown = [found for kind, found in listed if kind in kinds]
+        marked = (shown or [found for _, found in listed]).count(version)
+        if marked and marked * 2 >= len(shown):
+            return version
+    return "R4"
 
 
 def told(profiles: Any) -> Version | None:

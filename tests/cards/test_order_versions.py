@@ -10,7 +10,7 @@ import pytest
 
 from cds_rules.evaluate import Call, Knowledge, evaluate
 from cds_rules.fhir.validation import version_of, why_invalid
-from tests.fhir.builders import AT, bundle, condition, document, lab, patient, request
+from tests.fhir.builders import AT, bundle, condition, document, lab, patient, request, statement
 from tests.vignettes.versions import in_r5, in_stu3
 
 Json = dict[str, Any]
@@ -50,6 +50,12 @@ def test_what_is_offered_is_of_the_version_of_the_record(
     assert resources[0]["status"] == "stopped"
     assert ("statusReason" in resources[0]) is (version != "STU3")
     assert "mg-oral-severe-ckd: " in json.dumps(resources[0])
+
+
+def test_one_odd_resource_does_not_make_a_record_of_another_version(knowledge: Knowledge) -> None:
+    odd = in_stu3({**statement("s", "Vitamin D 1000 units capsule"), "dosage": [{"text": "daily"}]})
+    order = card(knowledge, [*CHART, odd])["suggestions"][1]["actions"][0]["resource"]
+    assert order["resourceType"] == "ServiceRequest"
 
 
 def test_the_code_and_the_reason_stand_where_each_version_has_them(knowledge: Knowledge) -> None:
