@@ -65,7 +65,6 @@ class Decisions:
             "cards": cards,
             "outcomes": {name: (one.state, one.indicator or "") for name, one in evaluation.outcomes.items()},
             "call": json.loads(plain),
-            "recorded": True,
         }
         return json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
@@ -82,7 +81,9 @@ def draw(request: Request) -> Response:
     sequences = judged_with(store, of, made.knowledge.fingerprint, wanted.since, wanted.until)
     wish = Wish(rules=(wanted.rule,) if wanted.rule in made.knowledge.rules else (), seed=secrets.randbelow(2**31))
     try:
-        drawn = sample(cast(IO[bytes], Decisions(store, made.store.keys, made.knowledge, sequences)), wish)
+        drawn = sample(
+            cast(IO[bytes], Decisions(store, made.store.keys, made.knowledge, sequences)), wish, recorded=True
+        )
     except BadInput:
         raise Refusal(
             400,

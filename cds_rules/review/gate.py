@@ -137,7 +137,9 @@ class Gate:
             raise _stale()
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _FORMS:
             raise HTTPException(400)
-        most = self._house.settings.review.max_upload if path == IMPORT else MOST_FORM
+        who: Visitor | None = scope["state"]["visitor"]
+        brings = path == IMPORT and who is not None and who.may("admin")
+        most = self._house.settings.review.max_upload if brings else MOST_FORM
         bounded = Request(scope, _bounded(request.receive, most))
         try:
             form = await bounded.form(max_files=1, max_fields=100)

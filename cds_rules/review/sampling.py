@@ -11,6 +11,7 @@ Flows in: the lines of `cds-rules replay --json FILE --calls`, or decisions of t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -20,8 +21,12 @@ from cds_rules.cards.cards import FINDING
 from cds_rules.store.packing import unpacked
 from cds_rules.store.reviews import STRATA, Drawn, NewItem, Stratum
 from cds_rules.vocabulary.errors import BadInput
+from cds_rules.vocabulary.facts import HOOKS
 
 _STATES: dict[str, Stratum] = {"suppressed": "suppressed", "not-judged": "not-judged"}
+_WORD = re.compile(r"[a-z0-9.-]{1,32}|[a-z0-9-]{1,128}")
+"""Ids of rules and versions."""
+_LEVELS = frozenset({"", "info", "warning", "critical"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,8 @@ class _Reservoir:
             self.places[at] = place
 
 
-def sample(run: IO[bytes], wish: Wish) -> Sample:
-    """Draw a set from a run, which is read twice.
+def sample(run: IO[bytes], wish: Wish, recorded: bool = False) -> Sample:
+    """Draw a set from a run, which is read twice. recorded: its cards are alerts of the store.
 
     Raises:
         BadInput: where, what was found and what belongs there; never what a line holds.
@@ -87,7 +92,7 @@ def sample(run: IO[bytes], wish: Wish) -> Sample:
     if not chosen:
         raise BadInput("no rule spoke in it; name the rules whose silences are to be read")
     items = [
-        _item(run, place, rule, stratum, each.seen / len(each.places))
+        _item(run, place, rule, stratum, each.seen / len(each.places), recorded)
         for (rule, stratum), each in sorted(chosen.items())
         for place in sorted(each.places)
     ]
@@ -130,16 +135,21 @@ def _read(line: bytes, number: int) -> dict[str, Any]:
 
 
 def _strata(line: dict[str, Any], number: int) -> Iterator[tuple[str, Stratum]]:
-    """The stratum of each rule in an evaluation."""
+    """The stratum of each rule in an evaluation; nothing but our own words goes on from here into columns and exports."""
     try:
-        spoken = {card["extension"][FINDING]["rule"] for card in line["cards"]}
+        found = [card["extension"][FINDING] for card in line["cards"]]
+        spoken = {each["rule"] for each in found}
+        words = [*line["outcomes"], *spoken, *(each["version"] for each in found)]
+        levels = {level for _, level in line["outcomes"].values()}
+        if line["hook"] not in HOOKS or not all(map(_WORD.fullmatch, words)) or not levels <= _LEVELS:
+            raise ValueError
         for rule, (state, _) in line["outcomes"].items():
             yield rule, "alert" if rule in spoken else _STATES.get(state, "silent")
     except (KeyError, TypeError, ValueError):
         raise BadInput("a card or an outcome in it is not one of ours", f"line {number}") from None
 
 
-def _item(run: IO[bytes], place: int, rule: str, stratum: Stratum, weight: float) -> NewItem:
+def _item(run: IO[bytes], place: int, rule: str, stratum: Stratum, weight: float, recorded: bool) -> NewItem:
     run.seek(place)
     line = json.loads(run.readline())
     card = next((each for each in line["cards"] if each["extension"][FINDING]["rule"] == rule), None)
@@ -156,11 +166,11 @@ def _item(run: IO[bytes], place: int, rule: str, stratum: Stratum, weight: float
         version=card["extension"][FINDING]["version"] if card else "",
         stratum=stratum,
         level=level if stratum in ("alert", "suppressed") else "",
-        hook=str(line.get("hook", ""))[:64],
+        hook=line["hook"],
         weight=weight,
         content=json.dumps(content, separators=(",", ":")).encode(),
         patient=str(call.get("patient_id") or ""),
-        card=card["uuid"] if card and line.get("recorded") else "",
+        card=card["uuid"] if card and recorded else "",
     )
 
 

@@ -84,6 +84,8 @@ def test_by_default_silences_are_drawn_of_the_rules_that_spoke() -> None:
         ([line({"a": "not-fired"})], "no rule spoke in it"),
         ([], "there is no evaluation"),
         ([line({"a": "alert"}, cards=[{}])], "line 1: a card or an outcome"),
+        ([line({"a": "alert"}, hook="Mrs Smith")], "line 1: a card or an outcome"),
+        ([line({"=Mrs Smith": "silent"})], "line 1: a card or an outcome"),
     ],
 )
 def test_a_file_of_another_kind_is_said_without_what_it_holds(lines: list[bytes], said: str) -> None:

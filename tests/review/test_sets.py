@@ -105,6 +105,7 @@ def test_an_admin_is_asked_for_a_run(admin: Browser) -> None:
 def test_only_an_admin_brings_in(pages: Pages, admin: Browser, run: bytes) -> None:
     reviewer = reader(pages, admin, "Ada")
     assert bring_in(reviewer, run).status_code == 403
+    assert bring_in(reviewer, b"x" * 70_000).status_code == 413, "nor keeps the service busy with it"
     assert reviewer.get("/sets/new").status_code == 403
 
 

@@ -60,6 +60,8 @@ def test_the_provider_sees_neither_verifier_nor_secret_in_the_address(pages: Pag
 
 
 WRONG: dict[str, Callable[[Provider], None]] = {
+    "signed with the public key": lambda it: setattr(it, "forged", "HS256"),
+    "not signed": lambda it: setattr(it, "forged", "none"),
     "signed by a stranger": lambda it: setattr(it, "key", STRANGER),
     "for another client": lambda it: it.claims.update(aud="somebody-else"),
     "for several, of another": lambda it: it.claims.update(aud=[CLIENT, "x"], azp="x"),
