@@ -161,9 +161,7 @@ class Providers:
             _, headers, form = ClientAuth(client.identity, client.secret, method).prepare(
                 "POST", provider.token, {}, form
             )
-            reply = await self._outbound.redeem(
-                read_place(provider.token), form, provider.reach, headers=headers, bounds=_BOUNDS
-            )
+            reply = await self._outbound.redeem(read_place(provider.token), form, provider.reach, headers, _BOUNDS)
         except (AuthlibBaseError, AddressError, OutboundError) as error:
             raise SignInError(f"the code was not redeemed ({type(error).__name__})") from None
         if reply.status != 200:

@@ -147,25 +147,16 @@ class Outbound:
         """
         if not place.target.endswith("/_search"):
             raise OutboundError("refused", "only a search is asked by POST")
-        return await self._form(place, form, reach, headers or {}, bounds)
+        return await self.redeem(place, form, reach, headers or {}, bounds)
 
     async def redeem(
-        self,
-        place: Place,
-        form: str,
-        reach: Reach,
-        *,
-        headers: Mapping[str, str] | None = None,
-        bounds: Bounds = BOUNDS,
+        self, place: Place, form: str, reach: Reach, headers: Mapping[str, str], bounds: Bounds = BOUNDS
     ) -> Reply:
-        """Redeem an authorization code at a token endpoint; no redirect is followed.
+        """Send a form, as a token endpoint takes an authorization code; no redirect is followed.
 
         Raises:
             OutboundError: as `get`.
         """
-        return await self._form(place, form, reach, headers or {}, bounds)
-
-    async def _form(self, place: Place, form: str, reach: Reach, headers: Mapping[str, str], bounds: Bounds) -> Reply:
         sent = {"Content-Type": "application/x-www-form-urlencoded", **headers}
         return await self._within(bounds, self._call("POST", place, reach, sent, bounds, form.encode()))
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
+from tests.loopback import Handler, serve
 from tests.service.jwt import part
 
 CLIENT, SECRET = "review-pages", "a secret of these pages"
@@ -128,39 +126,21 @@ def provide() -> Iterator[Provider]:
     """Run one."""
     provider = Provider()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Endpoints(Handler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             if parts.path == "/authorize":
-                self.send_response(302)
-                self.send_header("Location", provider.authorize(dict(parse_qsl(parts.query))))
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.say(302, {}, {"Location": provider.authorize(dict(parse_qsl(parts.query)))})
                 return
             known = parts.path.endswith(("/.well-known/openid-configuration", "/.well-known/smart-configuration"))
             found = provider.metadata() if known else provider.jwks() if parts.path == "/jwks" else None
-            self._say(200 if found else 404, found or {})
+            self.say(200 if found else 404, found or {})
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             form = {name: values[0] for name, values in parse_qs(body).items()}
-            self._say(*provider.token(form, self.headers.get("Authorization", "")))
+            self.say(*provider.token(form, self.headers.get("Authorization", "")))
 
-        def _say(self, status: int, said: dict[str, Any]) -> None:
-            body = json.dumps(said).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        provider.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serve(Endpoints) as address:
+        provider.address = address
         yield provider
-        server.shutdown()
-        thread.join()

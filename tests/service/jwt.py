@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +15,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
 from cds_rules.service.settings import Issuer, Settings, Trust
+from tests.loopback import Handler, serve
 
 BASE = "http://127.0.0.1:8000"
 """The public address of a service with default settings."""
@@ -96,25 +95,13 @@ def publish() -> Iterator[Published]:
     """Serve a key set on loopback."""
     published = Published()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Keys(Handler):
         def do_GET(self) -> None:
             published.asked.append(self.path)
-            body = json.dumps(published.document).encode()
-            self.send_response(published.status)
-            if published.location:
-                self.send_header("Location", published.location)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.say(
+                published.status, published.document, {"Location": published.location} if published.location else {}
+            )
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        published.address = f"http://127.0.0.1:{server.server_port}/jwks"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serve(Keys) as address:
+        published.address = f"{address}/jwks"
         yield published
-        server.shutdown()
-        thread.join()
