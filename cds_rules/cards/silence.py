@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import reduce
+from math import inf
 
 from cds_rules.cards.reasons import UNITS, named
 from cds_rules.derive.kidneys import TIER_EGFR
@@ -15,7 +16,7 @@ from cds_rules.engine.explanation import Check, Miss, Reading
 from cds_rules.engine.levers import LAB_UNITS
 from cds_rules.engine.reference import NO
 from cds_rules.knowledge.rules import Comparison, Pattern
-from cds_rules.vocabulary.facts import KINDS
+from cds_rules.vocabulary.facts import KINDS, Between
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
 _SUBJECTS: Mapping[str, Said] = {
@@ -264,7 +265,9 @@ def _shown(reading: Reading) -> Iterator[Said]:
         if far and far.field in ("age_days", "egfr_age_days"):
             yield said("{days:ago}", days=far.value)
         elif far and far.field != "egfr":
-            yield _amount(far.value, _unit(reading.fact.kind, far.field, far.unit))
+            amount = _amount(far.value, _unit(reading.fact.kind, far.field, far.unit))
+            lower_bound = isinstance(check.value, Between) and check.value.most == inf
+            yield said("at least {value}", value=amount) if lower_bound else amount
         elif reading.measured:
             yield said("eGFR {value:0}", value=reading.measured[1])
 

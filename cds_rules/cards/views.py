@@ -59,7 +59,7 @@ class NoLab:
 
     value = mmol_l = meq_l = high = low = ratio = age_days = flag = None
     history: tuple[object, ...] = ()
-    hemolyzed = False
+    hemolyzed = vague = False
     words = recent_value = short_value = said("not measured")
 
 
@@ -597,6 +597,11 @@ class LabView(View):
 
     def _within(self, days: float) -> bool:
         return self._derived.age_days <= days + 1e-9
+
+    @cached_property
+    def vague(self) -> bool:
+        """The date names no day."""
+        return self._derived.latest.until is not None
 
     @cached_property
     def recent_value(self) -> Said:

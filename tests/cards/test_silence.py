@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
 
 from cds_rules.cards.silence import miss_words, pattern_words
-from cds_rules.engine.explanation import Miss
+from cds_rules.engine.explanation import Check, Distance, Miss, Reading
 from cds_rules.engine.inquiry import Inquiry
+from cds_rules.engine.reference import NO, World, judge
 from cds_rules.evaluate import Knowledge, evaluate
 from cds_rules.knowledge.rules import Comparison, Pattern, patterns
+from cds_rules.vocabulary.facts import Between, fact
 from tests.cards.test_languages import CALLS, ENGLISH
 from tests.samples import samples
 
@@ -62,3 +65,11 @@ def test_it_says_what_was_looked_for_and_what_is_there(knowledge: Knowledge, nam
 def test_what_is_there_and_keeps_it_silent_is_found() -> None:
     leaf = Pattern("symptom", (Comparison("cramp", "eq", (True,)), Comparison("confirmed", "eq", (False,))))
     assert pattern_words(leaf) == "muscle cramp, without: confirmed"
+
+
+def test_a_lower_bound_is_told_as_one() -> None:
+    leaf = Pattern("magnesium", (Comparison("total_mg", "le", (350.0,)),))
+    found = fact("magnesium", total_mg=Between(482.0, math.inf))
+    check = Check(leaf.tests[0], found.fields["total_mg"], "mg/d", NO, Distance("total_mg", 482.0, 350.0, "mg/d"))
+    told = miss_words(Miss(judge(leaf, World([found])), True, Reading(found, (check,))))
+    assert "at least 482 mg a day" in told

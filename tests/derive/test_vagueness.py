@@ -126,3 +126,10 @@ def test_what_keeps_a_rule_silent_shows_no_more_of_a_date_either(knowledge: Know
     said = [str(miss_words(miss)) for miss in explained.shortfall.misses]
     assert any("in 2025-01" in each for each in said), said
     assert not any("d ago" in each for each in said)
+
+
+def test_a_level_that_may_lie_in_the_window_is_not_told_as_none(knowledge: Knowledge) -> None:
+    chart = [OXIDE, condition("z", "Z99.2", 400), magnesium(2.3, "2026-01")]  # 29 to 59 days; the window is 35
+    card = rules(judged(knowledge, *chart))["mg-oral-dialysis"]
+    assert card["summary"].endswith("last Mg 2.3 mg/dL (in 2026-01)")
+    assert card["indicator"] == "warning"
