@@ -22,6 +22,8 @@ from cds_rules.vocabulary.chart import Result
 TABLE = "biological_variation"
 DRAWS = 200
 """Simulated repeats: the probability is known to about three percent points."""
+FEWEST = DRAWS // 100
+"""Repeats that have to turn a card that is marked: with several results a corner may be one that hardly ever comes."""
 INSIDE = 1.96
 """Standard deviations within which 95 of 100 repeats lie; a card that turns only beyond is not marked."""
 _PRIMES = (2, 3, 5, 7)
@@ -72,6 +74,8 @@ def borderline(rulebook: Rulebook, rule: Rule, scenario: Scenario, settled: Sett
     if not any(turned(corner) for corner in itertools.product((-INSIDE, INSIDE), repeat=len(results))):
         return None
     count = sum(turned(scores) for scores in _draws(len(results)))
+    if count < FEWEST:
+        return None
     return Borderline(count / DRAWS, tuple(dict.fromkeys(_analyte(each.key) for each in results)))
 
 

@@ -96,6 +96,16 @@ def test_a_mark_needs_a_published_figure(knowledge: Knowledge) -> None:
     assert borderline(knowledge.rulebook, knowledge.rules["hypermagnesemia-lab"], given, settled) is None
 
 
+def test_what_hardly_any_repeat_would_turn_is_not_borderline(knowledge: Knowledge) -> None:
+    """CK and creatinine would both have to come out far lower: no card says "about 0 of 100"."""
+    for value in (1.6, 1.65):
+        entries = creatinine(value, 1), creatinine(1.0, 30), result("ck", 9000, 1), medication("simvastatin", "statin")
+        given = scenario(*entries)
+        settled = settle(knowledge.rulebook, given)
+        assert settled.outcomes["statin-rhabdomyolysis"].state == "fired"
+        assert borderline(knowledge.rulebook, knowledge.rules["statin-rhabdomyolysis"], given, settled) is None
+
+
 def test_a_risk_that_is_there_without_the_draft_is_not_charged_to_it(knowledge: Knowledge) -> None:
     low = result("potassium", 2.8, 1), problem("heart-failure")
     draft = oxide(800, state="draft", selected=True)
