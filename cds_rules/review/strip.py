@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from cds_rules.cards.reasons import named
 from cds_rules.derive.kidneys import egfr_ckd_epi_2021
 from cds_rules.derive.labs import flag_of
 from cds_rules.evaluate import Evaluation
@@ -17,6 +18,7 @@ from cds_rules.replay.timeline import Point, Span, Timeline
 from cds_rules.store.browse import Listed
 from cds_rules.vocabulary.clock import completed_years
 from cds_rules.vocabulary.quantities import half_up
+from cds_rules.vocabulary.wording import said, word
 
 WINDOW = timedelta(days=730)
 """How far back the strip goes at most."""
@@ -128,12 +130,12 @@ def table(told: Timeline) -> tuple[Entry, ...]:
         ),
         *(
             Entry(
-                "result", each.key, each.at, each.at, " ".join(filter(None, (f"{each.value:g} {each.unit}", each.flag))),
+                "result", said("eGFR") if each.key == "egfr" else named(each.key), each.at, each.at, " ".join(filter(None, (f"{each.value:g} {each.unit}", each.flag))),
                 (each.key, each.at) in told.used,
             )
             for each in told.results
         ),
-        *(Entry("symptom", key, at, at, "", (key, at) in told.used) for key, at in told.symptoms),
+        *(Entry("symptom", word(key), at, at, "", (key, at) in told.used) for key, at in told.symptoms),
         *(Entry("card", each.name, each.start, each.start, each.level, False) for each in told.cards),
     ]  # fmt: skip
     return tuple(sorted(entries, key=lambda each: each.since or LONG_AGO, reverse=True))
