@@ -10,11 +10,25 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from cds_rules.evaluate import Knowledge
-from cds_rules.store.browse import Houses, Listed, Place, Wanted, browse, counted, find
+from cds_rules.store.browse import (
+    Houses,
+    Listed,
+    Place,
+    Wanted,
+    browse,
+    content_of,
+    counted,
+    find,
+    houses_shown,
+    judged_with,
+    rules_shown,
+)
 from cds_rules.store.database import Database
 from cds_rules.store.decisions import Caller
+from cds_rules.store.kept import kept
 from cds_rules.store.keys import Keys
 from cds_rules.store.ledger import append
+from cds_rules.store.packing import unpacked
 from cds_rules.store.tables import adjudication, alert, reading, review_item, review_set, tally
 from tests.store.scenes import KEY, decided, override, store, write
 
@@ -94,30 +108,30 @@ def test_what_is_wanted_and_nothing_else(database: Database) -> None:
 def tallied(database: Database) -> tuple[Counter[tuple[str, ...]], Counter[tuple[str, ...]]]:
     """What the triggers counted, and what is there."""
     with database.reading() as connection:
-        kept = Counter({tuple(row[:5]): row.shown for row in connection.execute(select(tally))})
+        counts = Counter({tuple(row[:5]): row.shown for row in connection.execute(select(tally))})
         there = Counter(
             (f"{row.at:%Y-%m-%d}", row.tenant, row.rule, row.level, row.state)
             for row in connection.execute(select(alert))
         )
-    return kept, there
+    return counts, there
 
 
 def test_the_tally_is_that_of_the_rows_whatever_happens_to_them(url: str, knowledge: Knowledge) -> None:
-    kept = store(url)
+    opened = store(url)
     caller = Caller("t", "https://ehr.example.org")
     one, other = decided(knowledge), decided(knowledge, caller=caller)
-    write(kept, one, other)
+    write(opened, one, other)
     for step in (
         lambda: None,
-        lambda: kept.feedback([override(other.cards[0]["uuid"])], service="s", caller=caller),
-        lambda: kept.forget(one.at, one.call.patient_id or "", Caller()),
-        lambda: kept.prune(one.at + timedelta(days=10_000)),
+        lambda: opened.feedback([override(other.cards[0]["uuid"])], service="s", caller=caller),
+        lambda: opened.forget(one.at, one.call.patient_id or "", Caller()),
+        lambda: opened.prune(one.at + timedelta(days=10_000)),
     ):
         step()
-        counts, there = tallied(kept.database)
+        counts, there = tallied(opened.database)
         assert counts == there
     assert not counts
-    kept.close()
+    opened.close()
 
 
 def test_counts_of_days(database: Database) -> None:
@@ -136,17 +150,17 @@ def test_counts_of_days(database: Database) -> None:
 
 
 def test_an_alert_of_another_house_is_not_found(url: str, knowledge: Knowledge) -> None:
-    kept = store(url)
+    opened = store(url)
     made = decided(knowledge, caller=Caller("t", "https://ehr.example.org"))
-    write(kept, made)
+    write(opened, made)
     card = made.cards[0]["uuid"]
     for houses, there in ((None, True), ({made.caller.house}, True), ({"other"}, False), (set(), False)):
-        assert (find(kept.database, houses, card) is not None) is there
-    found = find(kept.database, None, card)
+        assert (find(opened.database, houses, card) is not None) is there
+    found = find(opened.database, None, card)
     assert found
     assert found.decision.fates[found.alert.rule].state == "fired"
     assert found.evidence[found.alert.rule]
-    kept.close()
+    opened.close()
 
 
 def test_review_state_comes_from_review_sets(database: Database) -> None:
@@ -180,3 +194,44 @@ def test_an_answer_moves_an_alert_from_one_state_to_another(database: Database) 
     told = counted(database, None, Wanted(), 30)
     assert told
     assert told.states == {"open": 2, "accepted": 1}
+
+
+def test_houses_and_rules_that_have_an_alert(database: Database) -> None:
+    assert (houses_shown(database), rules_shown(database)) == ((), ())
+    many(database, 6, "")
+    many(database, 2, "b", 6)
+    assert houses_shown(database) == ("", "b")
+    assert rules_shown(database) == tuple(sorted(RULES))
+
+
+def test_decisions_a_set_can_be_drawn_from(url: str, knowledge: Knowledge) -> None:
+    opened = store(url, keep="full")
+    caller = Caller("t", "https://ehr.example.org")
+    made = [decided(knowledge, at=START + timedelta(days=number), caller=caller) for number in range(4)]
+    write(opened, *made)
+    fingerprint, house = made[0].evaluation.fingerprint, caller.house
+    found = judged_with(opened.database, house, fingerprint, None, None)
+    assert found == (4, 3, 2, 1)
+    day = START.date() + timedelta(days=1)
+    assert judged_with(opened.database, house, fingerprint, day, day) == (2,)
+    assert judged_with(opened.database, "", fingerprint, None, None) == ()
+    assert judged_with(opened.database, house, "other rules", None, None) == ()
+    content = content_of(opened.database, 2)
+    assert content
+    assert unpacked(opened.keys.unseal(content)).at == made[1].at
+    opened.close()
+
+
+def test_what_is_openedis_counted_for_those_who_may_see_it(url: str, knowledge: Knowledge) -> None:
+    opened = store(url, keep="full")
+    caller = Caller("t", "https://ehr.example.org")
+    one, other = decided(knowledge), decided(knowledge, caller=caller)
+    write(opened, one, other)
+    opened.feedback([override(other.cards[0]["uuid"])], service="s", caller=caller)
+    told = [kept(opened.database, houses) for houses in (None, {caller.house}, {"nobody"})]
+    assert [(each.decisions, each.contents, each.alerts, each.feedback) for each in told] == [
+        (2, 2, 2, 1),
+        (1, 1, 1, 1),
+        (0, 0, 0, 0),
+    ]
+    opened.close()
