@@ -124,10 +124,19 @@ def _order(
     for row in rows:
         order = _service_request(row["system"], row["code"], row["display"], reason, wanted.urgent, version)
         resource = {**order, "subject": {"reference": patient}}
-        description = found.say(said("Order {test}", test=said(row["display"])))
+        description = found.say(_ordered(row["display"]))
         actions.append({"type": "create", "description": description, "resource": resource})
-    label = said("Order {test} now" if wanted.urgent else "Order {test}", test=_WORDS[test])
-    found.suggestions.append(_suggestion(found.say(label), actions, wanted.recommended))
+    found.suggestions.append(_suggestion(found.say(_wanted(test, wanted.urgent)), actions, wanted.recommended))
+
+
+@lru_cache(maxsize=256)
+def _ordered(display: str) -> Said:
+    return said("Order {test}", test=said(display))
+
+
+@lru_cache(maxsize=64)
+def _wanted(test: str, urgent: bool) -> Said:
+    return said("Order {test} now" if urgent else "Order {test}", test=_WORDS[test])
 
 
 def _magnesium_unit(chart: Chart) -> str:
