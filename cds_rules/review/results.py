@@ -45,9 +45,10 @@ class OfRule:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All of a set. trigger, action: agreement of the two readers before any adjudication."""
+    """All of a set. readers: how many people read. trigger, action: agreement of two readings before any adjudication."""
 
     items: int
+    readers: int
     read: int
     settled: int
     trigger: Agreement
@@ -60,6 +61,7 @@ def results(rows: Sequence[Row], strata: Sequence[Drawn]) -> Results:
     rules = sorted({row.rule for row in rows})
     return Results(
         items=len(rows),
+        readers=len({reader for row in rows for reader in row.readers}),
         read=sum(bool(row.trigger) for row in rows),
         settled=sum(bool(row.final("trigger")) for row in rows),
         trigger=agreement(cast(tuple[str, str], row.trigger) for row in rows if row.trigger),
@@ -98,7 +100,7 @@ HEAD = (
 
 
 def as_csv(identity: int, rows: Iterable[Row]) -> str:
-    """A row an item (RFC 4180). Readers are the first and the second; an item that one has read is empty."""
+    """A row an item (RFC 4180). Readers are the first and the second, and have no names; an item that one has read is empty."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(HEAD)

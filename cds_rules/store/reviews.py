@@ -122,7 +122,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An item as statistics and exports read it: the judgements of the first and second reader, both or neither."""
+    """An item as statistics and exports read it: the judgements of two readers, both or neither, in the order of `readers`.
+
+    readers: sorted, so that where two people read a whole set the first is the same person throughout.
+    """
 
     id: int
     position: int
@@ -132,6 +135,7 @@ class Row:
     level: str
     hook: str
     weight: float
+    readers: tuple[str, ...]
     trigger: tuple[str, ...]
     action: tuple[str, ...]
     judged: tuple[str, str] | None
@@ -294,6 +298,8 @@ def rows(database: Database, identity: int) -> tuple[Row, ...]:
     asked = (
         select(
             review_item,
+            first.c.reader.label("one"),
+            second.c.reader.label("two"),
             first.c.trigger_right.label("one_trigger"),
             first.c.action_right.label("one_action"),
             second.c.trigger_right.label("two_trigger"),
@@ -306,15 +312,19 @@ def rows(database: Database, identity: int) -> tuple[Row, ...]:
         .order_by(review_item.c.position)
     )
     with database.reading() as connection:
-        return tuple(
-            Row(
-                *(row[name] for name in ("id", "position", "rule", "version", "stratum", "level", "hook", "weight")),
-                trigger=(row["one_trigger"], row["two_trigger"]) if row["two_trigger"] else (),
-                action=(row["one_action"], row["two_action"]) if row["two_trigger"] else (),
-                judged=(row["last_trigger"], row["last_action"]) if row["last_trigger"] else None,
-            )
-            for row in connection.execute(asked).mappings()
-        )
+        return tuple(map(_row, connection.execute(asked).mappings()))
+
+
+def _row(row: Any) -> Row:
+    both = ("one", "two") if row["two"] else ()
+    order = sorted(both, key=lambda which: row[which])
+    return Row(
+        *(row[name] for name in ("id", "position", "rule", "version", "stratum", "level", "hook", "weight")),
+        readers=tuple(row[each] for each in order),
+        trigger=tuple(row[f"{each}_trigger"] for each in order),
+        action=tuple(row[f"{each}_action"] for each in order),
+        judged=(row["last_trigger"], row["last_action"]) if row["last_trigger"] else None,
+    )
 
 
 def contents(database: Database, keys: Keys, identities: Collection[int]) -> Mapping[int, bytes]:

@@ -60,7 +60,7 @@ def test_no_export_says_who(knowledge: Knowledge, sample: str, name: str, identi
     content = json.dumps({"call": json.loads(packed(call)), "card": None, "cards": []}).encode()
     rows = [
         Row(number, number, rule, "1.0.0", "alert" if outcome.state == "fired" else "silent", outcome.indicator or "",
-            call.hook, 1.0, ("yes", "no"), ("yes", "yes"), ("yes" if number % 3 else "no", "yes"))
+            call.hook, 1.0, ("ada okafor", "ben"), ("yes", "no"), ("yes", "yes"), ("yes" if number % 3 else "no", "yes"))
         for number, (rule, outcome) in enumerate(evaluation.outcomes.items(), 1)
         if outcome.state == "fired" or number % 8 == 0
     ]  # fmt: skip
@@ -72,6 +72,7 @@ def test_no_export_says_who(knowledge: Knowledge, sample: str, name: str, identi
     references = set(re.findall(r'"reference": ?"([^"]+)"', text))
     assert identity not in everything
     assert name not in everything
+    assert "okafor" not in everything, "nor who read"
     assert not [each for each in dates | references if each in everything]
     assert not re.search(r'"[A-Z][A-Za-z]+/[A-Za-z0-9.-]+"', everything), "a reference"
     assert not _DATE.search(everything)

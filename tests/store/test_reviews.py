@@ -115,6 +115,15 @@ def test_a_single_reading_is_in_no_statistic(database: Database, first: int) -> 
     assert reviews.rows(database, of.id)[0].final("trigger") == "no"
 
 
+def test_two_people_keep_their_places_whoever_reads_first(database: Database) -> None:
+    identity = made(database)
+    for number, each in enumerate(reviews.items(database, identity, "x")):
+        for reader in ("ben", "ada") if number % 2 else ("ada", "ben"):
+            reviews.read(database, KEYS, each.id, None, found(reader, "yes" if reader == "ada" else "no"))
+    rows = reviews.rows(database, identity)
+    assert {(row.readers, row.trigger) for row in rows} == {(("ada", "ben"), ("yes", "no"))}
+
+
 def test_another_tenants_set_is_not_there(database: Database) -> None:
     identity = made(database, "north")
     (first, *_) = reviews.items(database, identity, "x")
