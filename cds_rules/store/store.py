@@ -87,9 +87,9 @@ class Store:
         """
         try:
             self.migrate()
-            self.keys  # noqa: B018 (a key that cannot be used ends the start, not each answer)
         except StoreUnavailable as error:
             LOGGER.error("%s; answers are given, and nothing is kept until it does", error)
+        self.keys  # noqa: B018 (a key that cannot be used ends the start, not each answer)
         self._recorder = self._new_recorder()
         self._recorder.start()
 

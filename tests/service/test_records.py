@@ -118,9 +118,11 @@ def test_all_that_is_told_of_an_evaluation_is_in_the_document(start: Callable[..
     assert {*overridden, *deceased} <= described.keys()
 
 
+@pytest.mark.parametrize("away", [False, True])
 @pytest.mark.parametrize("name", ["key", "previous_keys"])
-def test_a_key_that_cannot_be_used_ends_the_start(name: str, knowledge: Knowledge, tmp_path: Path) -> None:
-    section = {"url": SecretStr(f"sqlite:///{tmp_path / 'a.db'}"), "key": SecretStr(KEY)} | {name: SecretStr("short")}
+def test_a_key_that_cannot_be_used_ends_the_start(name: str, away: bool, knowledge: Knowledge, tmp_path: Path) -> None:
+    url = "postgresql://127.0.0.1:1/nowhere" if away else f"sqlite:///{tmp_path / 'a.db'}"
+    section = {"url": SecretStr(url), "key": SecretStr(KEY)} | {name: SecretStr("short")}
     app = create_app(knowledge, Settings(store=sections.Store(**section)))
     with pytest.raises(StoreError, match="store key: a secret of at least 32 characters"), TestClient(app):
         pass
