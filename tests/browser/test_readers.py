@@ -140,11 +140,16 @@ def test_two_disagree_and_a_third_settles_it(reviewed: Served, page_of: PageOf, 
     eve.get_by_role("link", name="Settle where two others differ (1)").click()
     assert eve.url == first
     assert eve.get_by_text("Ada says so").is_visible()
+    assert not violations(eve)
     judge(eve, "yes")
     assert eve.url == address
     assert eve.get_by_text("settled", exact=True).is_visible()
     eve.get_by_role("link", name="Results").click()
     assert "settled" in eve.locator("main").inner_text()
+    assert not violations(eve)
+    eve.goto(first)
+    assert eve.get_by_text("This item is settled.").is_visible()
+    assert not violations(eve)
 
 
 def test_exports_in_one_click(reviewed: Served, page_of: PageOf, run: Path, tmp_path: Path) -> None:

@@ -195,6 +195,26 @@ def test_results_and_exports(pages: Pages, admin: Browser, run: bytes, tmp_path:
     assert done.exit_code == 0, done.output
 
 
+def test_every_page_speaks_german_too(pages: Pages, admin: Browser, run: bytes) -> None:
+    bring_in(admin, run)
+    read_all(pages, admin, lambda page: "no" if "showed no card" in page else "yes")
+    (first, *_) = items(admin)
+    words = {
+        "/sets": "Prüfsätze",
+        "/sets/new": "Prüfsatz ziehen",
+        "/sets/1": "Beurteilungen als CSV",
+        "/sets/1/results": "Cohens Kappa",
+        f"/items/{first}": "Dieser Fall ist geklärt",
+        "/audit": "Jetzt angemeldet",
+        "/sign-in": "Anmelden",
+    }
+    for path, word in words.items():
+        page = admin.get(path, headers={"Accept-Language": "de"})
+        assert page.status_code == 200
+        assert '<html lang="de">' in page.text
+        assert word in page.text, path
+
+
 def test_what_contradicts_the_rules_is_a_case_that_fails(
     pages: Pages, admin: Browser, run: bytes, tmp_path: Path
 ) -> None:
