@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cds_rules.review import alert, choosing, entrance, keeping, rules, sets, watch, worklist
 from cds_rules.review.gate import Gate
 from cds_rules.review.shell import STATIC, House, Refusal, absent, static, trouble
-from cds_rules.store.errors import StoreUnavailable
+from cds_rules.store.errors import StoreError, StoreUnavailable
+from cds_rules.vocabulary.wording import said
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -33,7 +34,7 @@ def site(house: House) -> ASGIApp:
     routes = [Route("/static/{name}", _static, methods=["GET"]), *entrance.routes(house), *pages]
     guarded = ExceptionMiddleware(
         Gate(Router(routes, redirect_slashes=False), house),
-        handlers={HTTPException: _refused, StoreUnavailable: _unavailable},
+        handlers={HTTPException: _refused, StoreUnavailable: _unavailable, StoreError: _shut},
     )
     return _Dressed(guarded, house)
 
@@ -81,3 +82,8 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _unavailable(request: Request, _: Exception) -> Response:
     return trouble(request, 503, {"Retry-After": "5"})
+
+
+def _shut(request: Request, _: Exception) -> Response:
+    words = said("Not to be opened"), said("What is sealed there cannot be opened with the keys that are set.")
+    return trouble(request, 409, words=words)

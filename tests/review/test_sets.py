@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from cds_rules.cli import commands
+from cds_rules.store.keys import Keys
 from cds_rules.store.reviews import rows
+from cds_rules.store.tables import review_item
 from tests.review.conftest import Browser
-from tests.store.scenes import KEY, SAMPLES
+from tests.store.scenes import EARLIER, KEY, SAMPLES
 
 Pages = Callable[..., Browser]
 NAMES = ("mg-oral-severe-ckd", "silent-torsades", "statin-interaction")
@@ -96,6 +99,17 @@ def test_a_run_whose_calls_were_tampered_with_breaks_no_page(admin: Browser, run
     assert page.status_code == 200
     assert "What was judged cannot be read" in page.text
     assert admin.get(f"/items/{first}/strip-light.svg").status_code == 404
+
+
+def test_what_another_key_sealed_is_said_not_to_open(admin: Browser, run: bytes) -> None:
+    bring_in(admin, run)
+    (first, *_) = items(admin)
+    opened = admin.client.app.state.desk.store  # type: ignore[attr-defined]
+    with opened.database.writing() as connection:
+        connection.execute(update(review_item).values(content=Keys(EARLIER).seal(b"{}")))
+    page = admin.get(f"/items/{first}")
+    assert page.status_code == 409
+    assert "cannot be opened with the keys that are set" in page.text
 
 
 def test_an_admin_is_asked_for_a_run(admin: Browser) -> None:
