@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cds_rules.engine.overrides import Override
 from cds_rules.evaluate import Knowledge
@@ -20,7 +21,6 @@ from cds_rules.hooks.feedback import Item
 from cds_rules.service.settings import Settings
 from cds_rules.store import answers, ledger
 from cds_rules.store.answers import Became
-from cds_rules.store.browse import Listed
 from cds_rules.store.database import Database
 from cds_rules.store.decisions import Caller, Decision, rows
 from cds_rules.store.errors import StoreUnavailable
@@ -29,8 +29,10 @@ from cds_rules.store.ledger import Verified
 from cds_rules.store.recall import Recalled, houses, recall
 from cds_rules.store.recorder import Counts, Recorder, unheard
 from cds_rules.store.report import Report, report
-from cds_rules.store.rules import remember, text_of
 from cds_rules.store.tokens import Tokens
+
+if TYPE_CHECKING:
+    from cds_rules.store.browse import Listed
 
 LOGGER = logging.getLogger("cds_rules.store")
 LOOK_BACK = timedelta(days=365)
@@ -155,6 +157,8 @@ class Store:
 
     def remember(self, knowledge: Knowledge, at: datetime) -> None:
         """Keep the texts of the rules that are not kept yet."""
+        from cds_rules.store.rules import remember, text_of  # no start waits for it
+
         self.migrate()
         remember(self.database, (text_of(knowledge, rule) for rule in knowledge.rules), at)
 
