@@ -303,7 +303,7 @@ def _result(
     return Result(
         name=name,
         patient=patient,
-        about=_about(evaluation),
+        about=about(evaluation),
         origins=origins,
         hook=evaluation.hook,
         at=evaluation.at,
@@ -325,7 +325,7 @@ def _result(
     )
 
 
-def _about(evaluation: Evaluation) -> Said:
+def about(evaluation: Evaluation) -> Said:
     """Sex, birth and age at the instant, as far as they are known."""
     subject = evaluation.chart.subject
     if subject is None:

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from cds_rules.replay.plot import picture
+from cds_rules.replay.run import about
 from cds_rules.review.case import Case, case
 from cds_rules.review.pages import page
 from cds_rules.review.shell import absent, database, drawn, house, language, shown, visitor
@@ -55,6 +56,7 @@ def alert(request: Request) -> Response:
         states=STATES,
         review_words=REVIEW_WORDS,
         outcomes=OUTCOMES,
+        about=about(one.evaluation) if one.evaluation else None,
         strip=strip,
         entries=table(strip) if strip else (),
         company=[line_of(each, titles, reasons) for each in one.found.company],

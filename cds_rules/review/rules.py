@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cds_rules.commands.pages import rule_page
+from cds_rules.commands.pages import GLOSSARY, rule_page
 from cds_rules.review.charts import days_of
 from cds_rules.review.pages import document
 from cds_rules.review.shell import NAVIGATION, Entry, absent, database, house, shown, visitor
@@ -98,6 +98,7 @@ def rule(request: Request) -> Response:
         rule=one,
         title=rule_titles(request).get(name, name),
         content=document(content, lambda address: _address(made.root, address)),
+        glossary=GLOSSARY,
         found=found,
         shares=_shares(found),
         reasons=[(code, share(count, found.shown)) for code, count in _most_first(found.overridden)],

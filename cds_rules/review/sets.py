@@ -19,6 +19,7 @@ from starlette.routing import Route
 from cds_rules.engine.inquiry import Inquiry
 from cds_rules.evaluate import Evaluation, Knowledge, evaluate
 from cds_rules.replay.plot import picture
+from cds_rules.replay.run import about
 from cds_rules.replay.timeline import Timeline
 from cds_rules.review.gate import form, needs
 from cds_rules.review.results import NOTHING, archive, as_csv, results, told
@@ -33,9 +34,8 @@ from cds_rules.review.worklist import rule_titles
 from cds_rules.store import reviews
 from cds_rules.store.packing import unpacked
 from cds_rules.store.reviews import Item, Judged, Listed, Set
-from cds_rules.vocabulary.clock import completed_years
 from cds_rules.vocabulary.errors import BadInput
-from cds_rules.vocabulary.wording import said
+from cds_rules.vocabulary.wording import Said, said
 
 MOST_COMMENT = 2000
 MOST_DRAWN = 500
@@ -52,11 +52,11 @@ NAVIGATION.append(Entry("/sets", said("Review sets"), 1))
 
 @dataclass(frozen=True)
 class Seen:
-    """What a reader sees of an item. card: as it was shown, for an alert. years: of age. same_rules: those of today judged it."""
+    """What a reader sees of an item. card: as it was shown, for an alert. about: the patient. same_rules: those of today judged it."""
 
     evaluation: Evaluation
     card: ShownCard | None
-    years: int | None
+    about: Said
     same_rules: bool
     beside: tuple[str, ...]
     tree: tuple[Branch, ...]
@@ -282,12 +282,11 @@ def _seen(request: Request, item: Item) -> Seen:
     content: Mapping[str, Any] = json.loads(item.content)
     evaluation = evaluate(knowledge, unpacked(json.dumps(content["call"]).encode()))
     evidence = evidence_of(evaluation, rule)
-    card, subject = content["card"], evaluation.chart.subject
-    born = subject.birth_date if subject else None
+    card = content["card"]
     return Seen(
         evaluation=evaluation,
         card=shown_card(card, evidence, evaluation.at) if card else None,
-        years=completed_years(born, evaluation.at) if born else None,
+        about=about(evaluation),
         same_rules=item.set.fingerprint == knowledge.fingerprint,
         beside=tuple(content["cards"]),
         tree=_tree(knowledge, evaluation, rule),
