@@ -25,7 +25,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from cds_rules.review.gate import Cookies, form
-from cds_rules.review.openid import Begun, Client, Granted, Providers, SignInError, begin
+from cds_rules.review.openid import Begun, Client, Granted, Providers, SignInError, begin, leave
 from cds_rules.review.shell import House, Refusal, shown
 from cds_rules.review.visitors import ROLES, Role
 from cds_rules.service.logs import log
@@ -61,6 +61,7 @@ def routes(house: House) -> tuple[Route, ...]:
         Route("/sign-in/openid", made.openid, methods=["GET"]),
         Route("/sign-in/callback", made.callback, methods=["GET"]),
         Route("/sign-out", made.sign_out, methods=["POST"]),
+        Route("/sign-in/leave", made.leave, methods=["GET"]),
         Route("/launch", made.launch, methods=["GET"]),
         Route("/launch/callback", made.launched, methods=["GET"]),
     )
@@ -172,6 +173,15 @@ class Entrance:
         """POST /sign-out."""
         await asyncio.to_thread(visits.end, self._house.store.database, request.state.token)
         return self._dropped(RedirectResponse(f"{self._house.root}/sign-in?out", 303))
+
+    async def leave(self, request: Request) -> Response:
+        """GET /sign-in/leave: sign out at the provider too: on a shared machine the next one would come in as the last."""
+        if not self._review.issuer:
+            raise Refusal(404, said("Not here"), said("There is no such sign-in on this service."))
+        with _told():
+            provider = await self._providers.openid(self._review.issuer, self._review.private_networks)
+        back = f"{self._base(request)}/sign-in"
+        return RedirectResponse(leave(provider, self._client(request), back) or back, 303)
 
     def _dropped(self, response: Response) -> Response:
         self._cookies.hold(response.headers, secrets.token_urlsafe(32))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from authlib.common.errors import AuthlibBaseError
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -46,9 +47,10 @@ class SignInError(CdsRulesError):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What a provider says of itself. issuer: of its ID tokens, "" where it gives none (SMART without a sign-in).
+    """What a provider says of itself. issuer: of its ID tokens. methods: how a client may prove itself.
 
-    names_itself: its answers carry `iss` (RFC 9207). networks: where its endpoints may lie besides public addresses.
+    names_itself: its answers carry `iss` (RFC 9207). farewell: where it signs people out, "" where it does not say.
+    reach: it and its endpoints, and the networks these may lie in.
     """
 
     issuer: str
@@ -58,6 +60,7 @@ class Provider:
     algorithms: tuple[str, ...]
     methods: tuple[str, ...]
     names_itself: bool
+    farewell: str
     reach: Reach
 
 
@@ -256,8 +259,23 @@ def _provider(said: Mapping[str, Any], base: str, networks: tuple[str, ...]) -> 
         algorithms=algorithms,
         methods=_texts(said.get("token_endpoint_auth_methods_supported")),
         names_itself=said.get("authorization_response_iss_parameter_supported") is True,
+        farewell=_farewell(said),
         reach=Reach(origins, listed.networks),
     )
+
+
+def leave(provider: Provider, client: Client, back: str) -> str:
+    """Where a browser signs out at the provider (RP-Initiated Logout 1.0), and then comes back; "" where it cannot."""
+    if not provider.farewell:
+        return ""
+    return add_params_to_uri(provider.farewell, [("client_id", client.identity), ("post_logout_redirect_uri", back)])
+
+
+def _farewell(said: Mapping[str, Any]) -> str:
+    try:
+        return str(read_place(str(said["end_session_endpoint"])))
+    except (KeyError, AddressError):
+        return ""
 
 
 def _keys(document: Mapping[str, Any]) -> KeySet:

@@ -165,3 +165,21 @@ def test_a_provider_that_is_away_is_said_without_its_address(pages: Pages) -> No
     page = browser.get("/sign-in/openid")
     assert page.status_code == 400
     assert "127.0.0.1:9" not in page.text
+
+
+def test_who_signs_out_may_do_so_at_the_provider_too(pages: Pages, provider: Provider) -> None:
+    provider.document = {"end_session_endpoint": f"{provider.address}/end"}
+    browser = pages(review=signing(provider))
+    sign_in(browser)
+    browser.post("/sign-out")
+    assert "Sign out of 127.0.0.1 too" in browser.get("/sign-in?out").text
+    left = urlsplit(browser.get("/sign-in/leave").headers["location"])
+    assert f"{left.scheme}://{left.netloc}{left.path}" == f"{provider.address}/end"
+    assert parse_qs(left.query) == {
+        "client_id": [CLIENT],
+        "post_logout_redirect_uri": [f"{BASE}/review/sign-in"],
+    }
+
+
+def test_a_provider_that_signs_nobody_out_is_not_asked_to(pages: Pages, provider: Provider) -> None:
+    assert pages(review=signing(provider)).get("/sign-in/leave").headers["location"] == f"{BASE}/review/sign-in"
