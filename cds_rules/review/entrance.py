@@ -197,7 +197,9 @@ class Entrance:
         return Client(self._review.client_id or "", secret, redirect, self._review.scopes)
 
     def _launched_client(self, request: Request, ehr: Launch) -> Client:
-        return Client(ehr.client_id, "", f"{self._base(request)}/launch/callback", _SCOPES)
+        file = ehr.client_secret_file
+        secret = file.read_text("utf-8").strip() if file else ""
+        return Client(ehr.client_id, secret, f"{self._base(request)}/launch/callback", _SCOPES)
 
     def _base(self, request: Request) -> str:
         """These pages as a browser calls them; in development, where no public address is set, as it just did."""

@@ -359,10 +359,15 @@ class Packs(Section):
 
 @dataclass(frozen=True, slots=True)
 class Launch(Section):
-    """One EHR that may launch a page (SMART App Launch 2). A public client: its proof is PKCE, it has no secret."""
+    """One EHR that may launch a page (SMART App Launch 2)."""
 
     iss: Address = setting(dataclasses.MISSING, "the address of its FHIR server", "the iss of its launches")
     client_id: Name = setting(dataclasses.MISSING, "a text", "what it calls the review pages")
+    client_secret_file: File | None = setting(
+        None,
+        "the path of a file with a secret",
+        "what these pages prove themselves with; none: a public client, whose proof is PKCE alone",
+    )
     issuer: Name | None = setting(
         None,
         "the iss of a client",

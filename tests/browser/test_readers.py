@@ -277,7 +277,7 @@ def test_a_launch_opens_the_alert_in_context(
 ) -> None:
     with provide() as provider:
         provider.public, provider.claims = True, {"sub": "dr-lee", "name": "Dr Lee"}
-        launch = Launch(f"{provider.address}/fhir", CLIENT, EHR.client, EHR.tenant)
+        launch = Launch(f"{provider.address}/fhir", CLIENT, issuer=EHR.client, tenant=EHR.tenant)
         served = serving(review=Review(launches=(launch,)))
         kept = store(served.settings.store.url.get_secret_value(), keep="full")
         decision = decided(knowledge, sample() | {"fhirServer": launch.iss}, caller=EHR)

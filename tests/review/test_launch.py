@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cds_rules.evaluate import Knowledge
 from cds_rules.service.settings import Launch, Review
 from cds_rules.store.decisions import Caller
 from tests.review.conftest import BASE, Browser
-from tests.review.provider import CLIENT, Provider
+from tests.review.provider import CLIENT, SECRET, Provider
 from tests.store.scenes import decided, sample, write
 
 Pages = Callable[..., Browser]
@@ -26,9 +27,11 @@ def ehr(provider: Provider) -> Provider:
     return provider
 
 
-def launched(pages: Pages, ehr: Provider, knowledge: Knowledge, **context: Any) -> tuple[Browser, str, Any]:
+def launched(
+    pages: Pages, ehr: Provider, knowledge: Knowledge, secret: Path | None = None, **context: Any
+) -> tuple[Browser, str, Any]:
     """A browser that was launched, the path of the card's page, and where it was sent."""
-    launch = Launch(f"{ehr.address}/fhir", CLIENT, EHR.client, EHR.tenant)
+    launch = Launch(f"{ehr.address}/fhir", CLIENT, issuer=EHR.client, tenant=EHR.tenant, client_secret_file=secret)
     browser = pages(review=Review(launches=(launch,)))
     body = sample()
     body["fhirServer"] = launch.iss
@@ -48,6 +51,17 @@ def test_a_launch_opens_the_alert_of_the_card(pages: Pages, ehr: Provider, knowl
     assert asked["scope"] == "launch openid fhirUser"
     assert asked["redirect_uri"] == f"{BASE}/review/launch/callback"
     assert asked["code_challenge_method"] == "S256"
+
+
+def test_a_client_with_a_secret_proves_itself_with_it(
+    pages: Pages, ehr: Provider, knowledge: Knowledge, tmp_path: Path
+) -> None:
+    ehr.public = False
+    secret = tmp_path / "secret"
+    secret.write_text(f"{SECRET}\n")
+    assert launched(pages, ehr, knowledge, secret)[2].status_code == 303
+    secret.write_text("another")
+    assert launched(pages, ehr, knowledge, secret)[2].status_code == 400
 
 
 def test_a_launch_opens_nothing_else(pages: Pages, ehr: Provider, knowledge: Knowledge) -> None:
