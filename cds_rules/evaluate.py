@@ -97,6 +97,11 @@ class Evaluation:
         """What was computed from it."""
         return self.settled.derived
 
+    @property
+    def speaks(self) -> bool:
+        """Whether a rule fired, or did before what it rests on was withdrawn; if not, no override changes anything."""
+        return bool(self.settled.verdict.findings) or any(each.reason == "invalid" for each in self.unread)
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:

@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -234,11 +234,22 @@ class Desk:
             header = ",".join(request.headers.getlist("accept-language"))
             language = chosen(self.knowledge.languages, header, caller.profile.language)
             with self._readable(request):
-                sent, at, overrides = await self._completed(read_request(body, service.hook), caller, asked_at)
+                sent, at = await self._completed(read_request(body, service.hook), caller, asked_at)
+                shaped = partial(
+                    answered,
+                    self.knowledge,
+                    sent,
+                    at,
+                    caller.profile,
+                    language,
+                    questions=self._questions(sent, caller),
+                )
                 with self._stage("judge"):
-                    found = answered(
-                        self.knowledge, sent, at, caller.profile, language, overrides, self._questions(sent, caller)
-                    )
+                    found = shaped()
+                # most answers are silent, and nothing that was overridden makes them speak
+                if found.evaluation.speaks and (overrides := await self._overrides(sent, caller, at)):
+                    with self._stage("judge"):
+                        found = shaped(overrides=overrides)
             evaluation = found.evaluation
             correlation = correlation_of(found.request.hook_instance)
             note(
@@ -291,7 +302,8 @@ class Desk:
                 sent = read_request(body)
                 if sent.hook not in self.knowledge.judge.hooks():
                     raise Problem("no-service")
-                sent, at, overrides = await self._completed(sent, caller, asked_at)
+                sent, at = await self._completed(sent, caller, asked_at)
+                overrides = await self._overrides(sent, caller, at)
                 evaluation = judged(self.knowledge, sent, at, overrides=overrides)
             only = request.query_params.get("rule")
             if only is not None and only not in evaluation.outcomes:
@@ -299,19 +311,20 @@ class Desk:
             note(request.scope, cards=len(evaluation.cards), not_judged=len(evaluation.not_judged))
             return _json(await asyncio.to_thread(explained, self.knowledge, evaluation, only))
 
-    async def _completed(
-        self, sent: HookRequest, caller: Caller, asked_at: datetime
-    ) -> tuple[HookRequest, datetime, tuple[Override, ...]]:
-        """A request with what had to be fetched for it, the instant it is judged at, and what was overridden before."""
+    async def _completed(self, sent: HookRequest, caller: Caller, asked_at: datetime) -> tuple[HookRequest, datetime]:
+        """A request with what had to be fetched for it, and the instant it is judged at."""
         at = (self.settings.heed_at and sent.at) or asked_at
-        with self._stage("overrides"):
-            overrides = await self.records.overrides(sent, caller, at)
         if sent.fhir_server and self.settings.fetch.enabled:
             with self._stage("fetch"):
                 sent = await self.fetcher.complete(
                     sent, lambda told: asks(self.knowledge, told, at), self._servers(caller)
                 )
-        return sent, at, overrides
+        return sent, at
+
+    async def _overrides(self, sent: HookRequest, caller: Caller, at: datetime) -> tuple[Override, ...]:
+        """What was overridden before of the cards about a patient."""
+        with self._stage("overrides"):
+            return await self.records.overrides(sent, caller, at)
 
     @contextmanager
     def _readable(self, request: Request) -> Iterator[None]:

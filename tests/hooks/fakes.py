@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cds_rules.engine.judging import Outcome
+from cds_rules.derive import Derived
+from cds_rules.engine.judging import Outcome, Verdict
+from cds_rules.engine.reference import World
 from cds_rules.engine.settling import Scenario, Settled
 from cds_rules.evaluate import Evaluation
 from cds_rules.vocabulary.chart import Chart
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
+NOTHING = Derived.__new__(Derived)
 
 
 def card(rule: str = "mg-total-dose", **fields: Any) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def evaluation(**changes: Any) -> Evaluation:
         disagreements=(),
         fingerprint="abc",
         scenario=Scenario(Chart(None), "patient-view", AT),
-        settled=Settled.__new__(Settled),
+        settled=Settled(NOTHING, World(()), Verdict((), {}, "reference"), (), {}),
     )
     return replace(quiet, **changes)
 

@@ -203,6 +203,15 @@ def test_a_store_that_is_away_harms_no_answer_and_acknowledges_no_feedback(
     assert "cds_rules_decision_queue 3.0" in metrics
 
 
+def test_a_silent_answer_waits_for_no_store(start: Callable[..., TestClient]) -> None:
+    client = start("postgresql://127.0.0.1:1/nowhere")
+    store_of(client)._recorder._until = 0
+    silent = sample()
+    silent["prefetch"] = {key: each if key == "patient" else None for key, each in silent["prefetch"].items()}
+    assert ask(client, silent)["cards"] == []
+    assert "cds_rules_overrides_unheeded_total 0.0" in client.get("/metrics").text
+
+
 def test_a_locked_store_harms_no_answer(start: Callable[..., TestClient]) -> None:
     client = start()
     with store_of(client).database.writing():
