@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import wraps
 from typing import Any, cast
@@ -37,6 +38,7 @@ IMPORT = "/sets/import"
 MOST_FORM = 64 * 1024
 """Bytes of a form; the one that brings a replay run in may be as large as the settings say."""
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _WAITING_SECONDS = 600
 """How long a sign-in may take, from leaving for the provider to coming back."""
 
@@ -99,6 +101,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         self._check_host(request)
+        _check_text([path, *request.query_params.values()])
         token = request.cookies.get(self._cookies.visit, "")
         visit = await asyncio.to_thread(self._visit, token) if token else None
         new = "" if token else secrets.token_urlsafe(32)
@@ -153,6 +156,7 @@ class Gate:
                 csrf.encode(errors="replace"), scope["state"]["csrf"].encode()
             ):
                 raise _stale()
+            _check_text([value for value in form.values() if isinstance(value, str)])
             scope["state"]["form"] = form
             await self.app(scope, request.receive, answer)
         finally:
@@ -197,7 +201,10 @@ class Gate:
         """In development anybody may sign in: a name of elsewhere that leads to this machine is not answered."""
         if self._house.settings.production:
             return
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        try:
+            host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        except ValueError:
+            raise HTTPException(400) from None
         try:
             here = ipaddress.ip_address(host).is_loopback
         except ValueError:
@@ -222,6 +229,12 @@ def _bounded(receive: Receive, most: int) -> Receive:
         return message
 
     return received
+
+
+def _check_text(said_: Iterable[str]) -> None:
+    """Refuse what no database takes for a text."""
+    if any(map(_NO_TEXT.search, said_)):
+        raise HTTPException(400)
 
 
 def _visitor(visit: Visit) -> Visitor:

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -29,6 +30,25 @@ from cds_rules.vocabulary.wording import Said, said
 
 STATIC = {"page.css": "text/css", "site.css": "text/css", "site.js": "text/javascript"}
 """Our own files that a page may ask for."""
+
+
+MOST_DIGITS = 18
+"""Of a number that stands in an address: a row of either database is called by one that is no longer."""
+
+
+class _Number(Convertor[int]):
+    """`{id:number}` in the path of a page."""
+
+    regex = f"[0-9]{{1,{MOST_DIGITS}}}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from cds_rules.review.gate import form, needs
-from cds_rules.review.shell import NAVIGATION, Entry, database, house, shown
+from cds_rules.review.shell import MOST_DIGITS, NAVIGATION, Entry, database, house, shown
 from cds_rules.store import audit, visits
 from cds_rules.vocabulary.wording import said
 
@@ -22,9 +22,8 @@ def entries(request: Request) -> Response:
     """GET /audit: who looked at what, newest first; ?subject= and ?item= alone."""
     asked = {name: request.query_params.get(name, "")[:255] for name in ("subject", "item")}
     before = request.query_params.get("before", "")
-    found = audit.entries(
-        database(request), **asked, before=int(before) if before.isascii() and before.isdecimal() else 0
-    )
+    numbered = before.isascii() and before.isdecimal() and len(before) <= MOST_DIGITS
+    found = audit.entries(database(request), **asked, before=int(before) if numbered else 0)
     return shown(
         request,
         "audit.html",

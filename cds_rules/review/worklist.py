@@ -19,13 +19,14 @@ from cds_rules.cards.cards import title
 from cds_rules.hooks.response import NOT_ASSESSED
 from cds_rules.knowledge.rules import INDICATORS
 from cds_rules.review.charts import OTHERS, Days, chart, days_of
-from cds_rules.review.shell import absent, database, drawn, house, language, shown, visitor
+from cds_rules.review.shell import MOST_DIGITS, absent, database, drawn, house, language, shown, visitor
 from cds_rules.store.browse import REVIEWS, Listed, Place, Wanted, browse, counted, houses_shown, rules_shown
 from cds_rules.vocabulary.wording import Said, said
 
 LEVELS = INDICATORS[::-1]
 DAYS = 30
 """Days that are counted and drawn where no beginning is named."""
+_FIRST, _LAST = date(1900, 1, 1), date(2199, 12, 31)
 STATES: Mapping[str, Said] = {
     "open": said("not answered"),
     "accepted": said("accepted"),
@@ -100,16 +101,23 @@ def _one_of(said_: str | None, known: object) -> str:
 
 def _day(said_: str | None) -> date | None:
     try:
-        return date.fromisoformat(said_ or "")
+        found = date.fromisoformat(said_ or "")
     except ValueError:
         return None
+    return found if _served(found) else None
+
+
+def _served(day: date) -> bool:
+    """Whether a day can be reckoned with: before and after it there must be others, in every zone."""
+    return _FIRST <= day <= _LAST
 
 
 def _place(said_: str | None, newer: bool) -> Place | None:
     at, _, number = (said_ or "").rpartition("~")
     try:
         moment = datetime.fromisoformat(at)
-        return Place(moment, int(number), newer) if moment.tzinfo and len(number) < 19 else None
+        known = moment.tzinfo and _served(moment.date()) and len(number) <= MOST_DIGITS
+        return Place(moment, int(number), newer) if known else None
     except ValueError:
         return None
 

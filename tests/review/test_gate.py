@@ -192,3 +192,43 @@ def test_production_answers_only_over_https(pages: Pages) -> None:
     browser = production(pages)
     browser.client.base_url = "http://cds.example.org"
     assert browser.get("/sign-in").status_code == 403
+
+
+FAR = "9" * 30
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/?since=0001-01-01&until=9999-12-31", 200),
+        ("/?until=0001-01-01", 200),
+        ("/?older=0001-01-01T00:00:00%2B23:59~1", 200),
+        ("/?newer=9999-12-31T23:59:59-23:59~1", 200),
+        ("/?rule=%00", 400),
+        (f"/audit?before={FAR}", 200),
+        (f"/audit?before={LONG}", 200),
+        ("/audit?subject=%00", 400),
+        ("/alerts/%00", 400),
+        (f"/sets/{FAR}", 404),
+        (f"/sets/{LONG}", 404),
+        (f"/sets/{FAR}/results", 404),
+        (f"/items/{FAR}/strip-light.svg", 404),
+    ],
+)
+def test_an_address_that_makes_no_sense_is_no_failure_of_ours(pages: Pages, path: str, status: int) -> None:
+    browser = pages()
+    browser.sign_in(role="admin")
+    assert browser.get(path).status_code == status
+
+
+def test_a_form_with_what_no_database_takes_is_refused(pages: Pages) -> None:
+    browser = pages()
+    browser.sign_in(role="admin")
+    assert browser.post("/visits/end", subject="a\0").status_code == 400
+    assert browser.post(f"/items/{FAR}/reading", trigger="yes").status_code == 404
+    assert browser.post("/sets/draw", name="x", house="", since="0001-01-01", until="9999-12-31").status_code == 400
+
+
+def test_a_host_that_is_none_is_refused(pages: Pages) -> None:
+    assert pages().get("/sign-in", headers={"Host": "[::1"}).status_code == 400
