@@ -13,7 +13,7 @@ from cds_rules.replay.plot import picture
 from cds_rules.replay.run import about
 from cds_rules.review.case import Case, case
 from cds_rules.review.pages import page
-from cds_rules.review.shell import absent, database, drawn, house, language, shown, visitor
+from cds_rules.review.shell import absent, database, drawn, house, language, named, shown, visitor
 from cds_rules.review.strip import WIDTH as STRIP_WIDTH
 from cds_rules.review.strip import table
 from cds_rules.review.whatif import NONE, Answer, answer, form
@@ -36,7 +36,7 @@ def case_of(request: Request) -> Case:
         HTTPException: there is none.
     """
     made = house(request)
-    found = find(database(request), visitor(request).houses, request.path_params["card"])
+    found = find(database(request), visitor(request).houses, named(request, "card"))
     if found is None:
         raise absent()
     return case(found, made.knowledge, made.store.keys, made.settings.store.keep, language(request))

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from cds_rules.review.gate import form, needs
-from cds_rules.review.shell import NAVIGATION, Entry, Refusal, absent, database, house, shown, visitor
+from cds_rules.review.shell import NAVIGATION, Entry, Refusal, absent, database, house, named, shown, visitor
 from cds_rules.store.browse import Listed, find
 from cds_rules.store.kept import kept
 from cds_rules.vocabulary.wording import said
@@ -44,7 +44,7 @@ def keeping(request: Request) -> Response:
 
 def _chosen(request: Request) -> Listed:
     """The alert of the address, when the form says that it is meant."""
-    found = find(database(request), visitor(request).houses, request.path_params["card"])
+    found = find(database(request), visitor(request).houses, named(request, "card"))
     if found is None:
         raise absent()
     if form(request, "sure") != "yes":

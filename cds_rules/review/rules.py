@@ -19,7 +19,7 @@ from starlette.routing import Route
 from cds_rules.commands.pages import GLOSSARY, rule_page
 from cds_rules.review.charts import days_of
 from cds_rules.review.pages import document
-from cds_rules.review.shell import NAVIGATION, Entry, absent, database, house, shown, visitor
+from cds_rules.review.shell import NAVIGATION, Entry, absent, database, house, named, shown, visitor
 from cds_rules.review.worklist import DAYS, rule_titles
 from cds_rules.store.browse import Wanted, counted
 from cds_rules.store.report import Reception, wilson
@@ -80,7 +80,7 @@ def index(request: Request) -> Response:
 
 def rule(request: Request) -> Response:
     """GET /review/rules/{rule}: one rule."""
-    made, name = house(request), request.path_params["rule"]
+    made, name = house(request), named(request, "rule")
     store, houses = database(request), visitor(request).houses
     kept, spoke = texts_of(store, name), versions(store, houses, name)
     one = made.knowledge.rules.get(name)
@@ -137,7 +137,7 @@ def _all(kept: tuple[RuleText, ...], installed: RuleText | None) -> tuple[RuleTe
 
 def compare(request: Request) -> Response:
     """GET /review/rules/{rule}/compare?old=&new=: two texts of a rule, line by line."""
-    made, name = house(request), request.path_params["rule"]
+    made, name = house(request), named(request, "rule")
     texts = _all(
         texts_of(database(request), name), text_of(made.knowledge, name) if name in made.knowledge.rules else None
     )

@@ -7,6 +7,7 @@ with `shown`. Flows in: a request whose state has a `visitor` and a `csrf`. Flow
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,8 @@ from cds_rules.store.database import Database
 from cds_rules.store.store import Store
 from cds_rules.vocabulary.wording import Said, said
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+"""What rules and cards are called."""
 STATIC = {"page.css": "text/css", "site.css": "text/css", "site.js": "text/javascript"}
 """Our own files that a page may ask for."""
 
@@ -171,6 +174,18 @@ def drawn(picture: bytes | str) -> Response:
     """A picture (SVG). Opened alone it may style itself, which is all it needs, and do nothing else."""
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
     return Response(picture, headers=policy, media_type="image/svg+xml")
+
+
+def named(request: Request, name: str) -> str:
+    """A part of the address that names something of ours; what could name nothing is asked of no database.
+
+    Raises:
+        HTTPException: it is none.
+    """
+    said_ = str(request.path_params[name])
+    if not NAME.fullmatch(said_):
+        raise absent()
+    return said_
 
 
 @cache

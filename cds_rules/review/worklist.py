@@ -19,7 +19,7 @@ from cds_rules.cards.cards import title
 from cds_rules.hooks.response import NOT_ASSESSED
 from cds_rules.knowledge.rules import INDICATORS
 from cds_rules.review.charts import OTHERS, Days, chart, days_of
-from cds_rules.review.shell import MOST_DIGITS, absent, database, drawn, house, language, shown, visitor
+from cds_rules.review.shell import MOST_DIGITS, NAME, absent, database, drawn, house, language, shown, visitor
 from cds_rules.store.browse import REVIEWS, Listed, Place, Wanted, browse, counted, houses_shown, rules_shown
 from cds_rules.vocabulary.wording import Said, said
 
@@ -86,13 +86,18 @@ def view_of(request: Request) -> View:
 def wanted_of(asked: Mapping[str, str]) -> Wanted:
     """A filter; words that mean nothing are as good as none."""
     return Wanted(
-        rule=asked.get("rule", "")[:128],
+        rule=_rule(asked.get("rule", "")),
         level=_one_of(asked.get("level"), INDICATORS),
         state=_one_of(asked.get("state"), STATES),
         review=_one_of(asked.get("review"), REVIEWS),
         since=_day(asked.get("since")),
         until=_day(asked.get("until")),
     )
+
+
+def _rule(said_: str) -> str:
+    """A rule, whether we have it or not; what can be none fits no alert."""
+    return said_ if not said_ or NAME.fullmatch(said_) else "?"
 
 
 def _one_of(said_: str | None, known: object) -> str:

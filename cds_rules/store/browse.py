@@ -203,12 +203,16 @@ def counted(database: Database, houses: Houses, wanted: Wanted, days: int) -> Co
     """
     own = [] if houses is None else [tally.c.tenant.in_(sorted(houses))]
     with database.reading() as connection:
-        until = wanted.until or _day(
-            connection.scalar(select(tally.c.day).where(*own).order_by(tally.c.day.desc()).limit(1))
+        first, last = (
+            connection.scalar(select(tally.c.day).where(*own).order_by(order).limit(1))
+            for order in (tally.c.day, tally.c.day.desc())
         )
-        if until is None:
+        if first is None or last is None:
             return None
-        since = wanted.since or until - timedelta(days=days - 1)
+        until = min(wanted.until or date.max, date.fromisoformat(last))
+        # what lies before the first alert is not drawn, however far back it is asked for
+        since = max(wanted.since, date.fromisoformat(first)) if wanted.since else until - timedelta(days=days - 1)
+        since = min(since, until)
         those = [
             *own,
             tally.c.day >= since.isoformat(),
@@ -243,10 +247,6 @@ def _added(counts: Iterable[tuple[str, int]]) -> Mapping[str, int]:
     for value, count in counts:
         found[value] = found.get(value, 0) + count
     return found
-
-
-def _day(said: str | None) -> date | None:
-    return date.fromisoformat(said) if said else None
 
 
 def rules_shown(database: Database) -> tuple[str, ...]:

@@ -42,3 +42,28 @@ def test_words_without_meaning_in_the_address_do_no_harm(service: Served, page_o
     page = page_of()
     page.goto(f"{service.url}/?rule=<script>alert(1)</script>&level=x&since=tomorrow&older=~~&newer=9")
     assert page.get_by_text("No alert fits the filter.").is_visible()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?since=0001-01-01&until=9999-12-31",
+        "/?since=1900-01-01&until=2999-12-31",
+        "/?since=2999-01-01",
+        "/?until=1900-01-01",
+        "/?older=0001-01-01T00:00:00%2B23:59~1",
+        "/?newer=9999-12-31T23:59:59-23:59~1",
+        "/?rule=%00",
+        "/chart-light.svg?since=0001-01-01",
+        "/chart-light.svg?since=1900-01-01",
+    ],
+)
+def test_the_ends_of_the_calendar_and_what_names_nothing_are_answered(
+    service: Served, page_of: Callable[..., Any], path: str
+) -> None:
+    assert page_of().request.get(service.url + path).status == 200
+
+
+@pytest.mark.parametrize("path", ["/alerts/%00", "/alerts/%ED%A0%80", "/rules/%00", "/rules/%ED%A0%80/compare"])
+def test_an_address_that_can_name_nothing_is_not_there(service: Served, page_of: Callable[..., Any], path: str) -> None:
+    assert page_of().request.get(service.url + path).status == 404
