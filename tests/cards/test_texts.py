@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -63,7 +63,6 @@ def texts(pack: Pack, **parts: object):
     return compile_texts([Draft(rule, rule.card, "rules/trial.yaml", "card.")])["trial"]
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="abc 1", max_size=400))
 def test_a_summary_fits_whatever_the_name(pack: Pack, name: str) -> None:
     found = texts(

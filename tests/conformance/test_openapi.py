@@ -123,7 +123,6 @@ def test_generated_requests_are_answered_as_the_document_says(described: Any, pa
     @settings(
         max_examples=12 if method == "post" else 3,
         derandomize=True,
-        deadline=None,
         database=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),

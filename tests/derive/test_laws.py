@@ -68,7 +68,6 @@ def test_aki_stage_is_monotone_in_the_newest_creatinine(
 
 
 @given(st.lists(st.integers(1, 2000), max_size=6), st.randoms())
-@settings(deadline=None)
 def test_the_total_is_the_sum_in_any_order(amounts: list[int], random: object) -> None:
     products = [elemental(mg) for mg in amounts]
     random.shuffle(products)  # type: ignore[attr-defined]
@@ -89,7 +88,7 @@ TABLES = {
 
 
 @given(st.permutations(ENTRIES), st.sampled_from(["patient-view", "order-sign"]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_order_of_the_chart_never_matters(entries: list[Entry], hook: str) -> None:
     first, second = derived(*ENTRIES, hook=hook, tables=TABLES), derived(*entries, hook=hook, tables=TABLES)
 

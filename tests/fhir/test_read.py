@@ -72,7 +72,7 @@ def without(chart: Chart, *references: str) -> Chart:
     return replace(chart, unread=tuple(one for one in chart.unread if one.reference not in references))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(CHARTS, st.randoms(use_true_random=False))
 def test_the_order_of_entries_never_matters(bodies: list[Json], chance: random.Random) -> None:
     shuffled = [patient(), *bodies]
@@ -109,7 +109,7 @@ def _future(body: Json) -> Json:
 
 @pytest.mark.parametrize("spoil", [_erred, _of_another, _future])
 def test_what_does_not_count_never_changes_the_rest(spoil: Any) -> None:
-    @settings(deadline=None, max_examples=100)
+    @settings(max_examples=100)
     @given(CHARTS, resources())
     def holds(bodies: list[Json], extra: Json) -> None:
         spoiled = spoil(extra) | {"id": "spoiled"}
@@ -121,7 +121,7 @@ def test_what_does_not_count_never_changes_the_rest(spoil: Any) -> None:
     holds()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),

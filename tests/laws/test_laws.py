@@ -103,7 +103,7 @@ def oxide(tablets: int) -> Json:
     return drug("198741", "magnesium oxide 400 MG Oral Tablet", 5, tablets)
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(EGFR, EGFR), MAGNESIUM, TABLETS)
 def test_lower_egfr(knowledge: Knowledge, values: tuple[float, float], level: float, tablets: int) -> None:
     low, high = sorted(values)
@@ -114,7 +114,7 @@ def test_lower_egfr(knowledge: Knowledge, values: tuple[float, float], level: fl
     )
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(TABLETS, TABLETS), EGFR, MAGNESIUM)
 def test_more_magnesium(knowledge: Knowledge, counts: tuple[int, int], filtered: float, level: float) -> None:
     few, many = sorted(counts)
@@ -124,7 +124,7 @@ def test_more_magnesium(knowledge: Knowledge, counts: tuple[int, int], filtered:
     )
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(MAGNESIUM, MAGNESIUM), EGFR, TABLETS)
 def test_higher_magnesium(knowledge: Knowledge, values: tuple[float, float], filtered: float, tablets: int) -> None:
     low, high = sorted(values)
@@ -134,7 +134,7 @@ def test_higher_magnesium(knowledge: Knowledge, values: tuple[float, float], fil
     )
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(st.floats(30, 20000), st.floats(30, 20000)), st.sampled_from([3.0, 10.0, 25.0]))
 def test_higher_ck(knowledge: Knowledge, values: tuple[float, float], days: float) -> None:
     low, high = sorted(values)

@@ -49,7 +49,7 @@ def renamed(text: str, identity: str) -> str:
 
 @pytest.mark.parametrize("sample", NAMES)
 @given(name=words, identity=ids)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_export_says_who(knowledge: Knowledge, sample: str, name: str, identity: str) -> None:
     text = renamed((SAMPLES / sample / "request.json").read_text("utf-8"), identity)
     body = strangers(json.loads(text), name, identity)
