@@ -458,7 +458,7 @@ class Desk:
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
-        with self.traces.stage(name), timed(self.metrics.stage_seconds.labels(name).observe):
+        with self.traces.stage(name), timed(self.metrics.stage(name).observe):
             yield
 
     async def health(self, _: Request) -> Response:

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -49,7 +50,9 @@ class Metrics:
         self.stage_seconds = Histogram(
             "stage_seconds", "Time of one stage of a request.", ["stage"], buckets=_BUCKETS, **own
         )
+        self.stage = cache(self.stage_seconds.labels)
         self.rules = Counter("rule_outcomes", "What became of each rule.", ["rule", "outcome"], **own)
+        self._fate = cache(self.rules.labels)
         self.cards = Counter("cards", "Cards that were shown.", ["indicator"], **own)
         self.disagreements = Counter(
             "matcher_disagreements", "Conditions on which the two matchers differed.", ["rule"], **own
@@ -73,7 +76,7 @@ class Metrics:
     def evaluated(self, evaluation: Evaluation) -> None:
         """Count what an evaluation came to."""
         for rule, outcome in evaluation.outcomes.items():
-            self.rules.labels(rule, outcome.state).inc()
+            self._fate(rule, outcome.state).inc()
         for finding in evaluation.findings:
             self.cards.labels(finding.indicator).inc()
         for disagreement in evaluation.disagreements:
