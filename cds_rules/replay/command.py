@@ -7,7 +7,6 @@ what was replayed; 3 an evaluation failed through an error of this program. Floo
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import time
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cds_rules import load_packs
+from cds_rules import load_packs, steady
 from cds_rules.knowledge.languages import ENGLISH, Language
 from cds_rules.replay.console import Screen
 from cds_rules.replay.expectations import Difference, read_expectations
@@ -82,8 +81,7 @@ def run(asked: Asked) -> int:
         output = None
         if asked.json is not None:
             output = sys.stdout.buffer if str(asked.json) == "-" else stack.enter_context(asked.json.open("wb"))
-        gc.collect()
-        gc.freeze()  # rules and tables stay; the collector need not walk them for every patient
+        steady()  # rules and tables stay; the collector need not walk them for every patient
         begun = time.perf_counter()
         made = plan(asked.paths, spool)
         summary.begin(made)

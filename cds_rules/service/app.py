@@ -198,7 +198,7 @@ class Desk:
         await self.records.open()
         beside = [asyncio.create_task(each) for each in (self.canaries.watch(), self._prepare())]
         # all that start-up built is taken out of the collector's rounds: they would show in the slowest answers
-        gc.freeze()
+        cds_rules.steady()
         sys.setswitchinterval(SWITCH_SECONDS)
         yield
         for task in beside:
