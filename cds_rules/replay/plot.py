@@ -27,7 +27,7 @@ _LEVELS: dict[str, dict[str, Any]] = {
     "info": {"facecolor": "#ffffff", "hatch": ""},
 }
 _STYLE = {
-    "svg.fonttype": "none", "svg.hashsalt": "cds-rules", "font.size": 8, "hatch.linewidth": 0.6, "hatch.color": _INK,
+    "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "cds-rules", "font.size": 8, "hatch.linewidth": 0.6, "hatch.color": _INK,
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
 }  # fmt: skip
 _DARK = {
@@ -41,6 +41,8 @@ _NAMES = {
 _LIMITS = {"egfr": (60.0, 45.0, 30.0, 15.0), "magnesium": (), "potassium": (), "ck": ()}
 _HEADING = "What was charted, and the cards it would have raised at each moment"
 _COLOUR = re.compile("#[0-9a-f]{6}")
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that stand in no document (XML 1.0, Char)."""
 _LOCK = threading.Lock()
 
 
@@ -72,10 +74,11 @@ def picture(told: Timeline, heading: str = _HEADING, dark: bool = False, width: 
     inside = svg.index(">", start) + 1
     head = svg[start : inside - 1] + ' role="img" aria-labelledby="title description">'
     title = f"Timeline of one patient, {told.since:%Y-%m-%d} to {told.until:%Y-%m-%d}"
-    return (
+    whole = (
         f'{svg[:start]}{head}<title id="title">{escape(title)}</title>'
         f'<desc id="description">{escape(description(told))}</desc>{svg[inside:]}'
     )
+    return _NO_XML.sub("\ufffd", whole)
 
 
 def description(told: Timeline) -> str:

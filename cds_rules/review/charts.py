@@ -18,7 +18,13 @@ from cds_rules.store.browse import Counted
 MOST_RULES, MOST_BARS = 8, 62
 OTHERS = "…"
 """Stands for the rules that have no row of their own."""
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "cds-rules", "font.size": 8.5, "font.family": "sans-serif"}
+_STYLE = {
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cds-rules",
+    "font.size": 8.5,
+    "font.family": "sans-serif",
+}
 _INKS = {"light": ("#1b1f24", "#525b66", "#d5dae0", "#0b5cad"), "dark": ("#e8eaed", "#aab3bf", "#3a414b", "#7db8f5")}
 _LOCK = threading.Lock()
 
@@ -44,7 +50,7 @@ class Days:
 def days_of(told: Counted) -> Days:
     """Counts as rows of bars: the rules with most alerts, then the rest in one."""
     span = (told.until - told.since).days + 1
-    step = 1 if span <= MOST_BARS else 7 if span <= MOST_BARS * 7 else 28
+    step = next((days for days in (1, 7, 28) if span <= MOST_BARS * days), -(-span // MOST_BARS))
     starts = tuple(told.since + timedelta(days=place) for place in range(0, span, step))
     named = sorted(told.rules, key=lambda rule: (-told.rules[rule], rule))
     if len(named) > MOST_RULES:

@@ -15,7 +15,7 @@ from cds_rules.commands.explain import records
 from cds_rules.commands.timeline import lines
 from cds_rules.evaluate import Knowledge
 from cds_rules.replay.record import Record
-from cds_rules.replay.timeline import Timeline, timeline
+from cds_rules.replay.timeline import Span, Timeline, timeline
 
 LOINC = "http://loinc.org"
 WHO = {"reference": "Patient/p"}
@@ -141,3 +141,18 @@ def test_the_picture_has_a_title_a_description_and_readable_text(knowledge: Know
     texts = {"".join(each.itertext()).strip() for each in root.iter(f"{space}text")}
     assert {"Medications", "Cards", "Magnesium oxide 400 mg tablet", "mg-oral-severe-ckd"} <= texts
     assert svg == picture(told(knowledge, tmp_path, STORY))
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize(
+    "text", [r"Magnesium oxide $\frac{$ 400 mg", "Magnesium oxide $5 to $9", "Magnesium\x0boxide <b>"]
+)
+def test_a_name_is_text_in_the_picture_whatever_it_holds(knowledge: Knowledge, tmp_path: Path, text: str) -> None:
+    pytest.importorskip("matplotlib", reason="the picture needs the extra [plot]")
+    from cds_rules.replay.plot import picture
+
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+    one = Timeline("", 1, at, at, (), (), (Span(text, at, None),), (), (), 0)
+    root = ElementTree.fromstring(picture(one))
+    texts = ["".join(each.itertext()).strip() for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert text.replace("\x0b", "\ufffd") in texts
