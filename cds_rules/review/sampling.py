@@ -26,6 +26,7 @@ from cds_rules.vocabulary.facts import HOOKS
 _STATES: dict[str, Stratum] = {"suppressed": "suppressed", "not-judged": "not-judged"}
 _WORD = re.compile(r"[a-z0-9.-]{1,32}|[a-z0-9-]{1,128}")
 """Ids of rules and versions."""
+_FINGERPRINT = re.compile(r"[0-9a-z]{0,64}")
 _LEVELS = frozenset({"", "info", "warning", "critical"})
 
 
@@ -74,7 +75,7 @@ def sample(run: IO[bytes], wish: Wish, recorded: bool = False) -> Sample:
     reservoirs: dict[tuple[str, Stratum], _Reservoir] = {}
     fingerprints: set[str] = set()
     for number, place, line in lines(run):
-        fingerprints.add(str(line.get("fingerprint", "")))
+        fingerprints.add(_fingerprint(line, number))
         for rule, stratum in _strata(line, number):
             if wish.rules and rule not in wish.rules:
                 continue
@@ -134,6 +135,13 @@ def _read(line: bytes, number: int) -> dict[str, Any]:
     return found
 
 
+def _fingerprint(line: dict[str, Any], number: int) -> str:
+    found = line.get("fingerprint", "")
+    if not isinstance(found, str) or not _FINGERPRINT.fullmatch(found):
+        raise BadInput("does not say with which rules it was judged", f"line {number}")
+    return found
+
+
 def _strata(line: dict[str, Any], number: int) -> Iterator[tuple[str, Stratum]]:
     """The stratum of each rule in an evaluation; nothing but our own words goes on from here into columns and exports."""
     try:
@@ -141,12 +149,38 @@ def _strata(line: dict[str, Any], number: int) -> Iterator[tuple[str, Stratum]]:
         spoken = {each["rule"] for each in found}
         words = [*line["outcomes"], *spoken, *(each["version"] for each in found)]
         levels = {level for _, level in line["outcomes"].values()}
+        "".join(_texts_of(line["cards"])).encode()
         if line["hook"] not in HOOKS or not all(map(_WORD.fullmatch, words)) or not levels <= _LEVELS:
             raise ValueError
         for rule, (state, _) in line["outcomes"].items():
             yield rule, "alert" if rule in spoken else _STATES.get(state, "silent")
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise BadInput("a card or an outcome in it is not one of ours", f"line {number}") from None
+
+
+def _texts_of(cards: list[dict[str, Any]]) -> Iterator[str]:
+    """What is shown of cards, which has to be there and to be text; a link leads to a page."""
+    for card in cards:
+        yield card["summary"]
+        yield card.get("detail", "")
+        yield from (card["source"]["label"], card["source"]["topic"]["display"])
+        yield from (each["label"] for each in card.get("suggestions", ()))
+        yield from (each["display"] for each in card.get("overrideReasons", ()))
+        for link in card.get("links", ()):
+            if not link["url"].startswith(("https://", "http://")):
+                raise ValueError
+            yield from (link["url"], link["label"])
+        if not card["indicator"] or card["indicator"] not in _LEVELS:
+            raise ValueError
+
+
+def _check_call(said: dict[str, Any], hook: str) -> None:
+    """Raise where a call is not one that we judge."""
+    made = unpacked(json.dumps(said).encode())
+    texts = made.patient_id or "", made.hook_instance or "", made.language or "", *made.missing, *made.missing.values()
+    "".join(texts).encode()
+    if made.hook != hook or made.at.utcoffset() is None or not 1900 <= made.at.year < 2200:
+        raise ValueError
 
 
 def _item(run: IO[bytes], place: int, rule: str, stratum: Stratum, weight: float, recorded: bool) -> NewItem:
@@ -156,7 +190,7 @@ def _item(run: IO[bytes], place: int, rule: str, stratum: Stratum, weight: float
     call, (_, level) = line["call"], line["outcomes"][rule]
     content = {"call": call, "card": card, "cards": _others(line, rule)}
     try:
-        unpacked(json.dumps(call).encode())
+        _check_call(call, line["hook"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadInput(
             "what was judged in it cannot be read; replay again with --calls", f"line at byte {place}"

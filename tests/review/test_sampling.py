@@ -19,13 +19,14 @@ from cds_rules.store.packing import packed
 from cds_rules.vocabulary.errors import BadInput
 
 CALL: dict[str, Any] = json.loads(packed(Call("patient-view", datetime(2026, 6, 1, tzinfo=UTC))))
+SHOWN = {"summary": "s", "indicator": "warning", "source": {"label": "l", "topic": {"display": "t"}}}
 STATES = ("alert", "suppressed", "not-judged", "not-fired")
 
 
 def line(outcomes: dict[str, str], patient: str = "p", **changes: Any) -> bytes:
     """A result of a replay in which these things became of these rules."""
     cards = [
-        {"uuid": "u", "extension": {FINDING: {"rule": rule, "version": "1.0.0", "level": "warning"}}}
+        {"uuid": "u", **SHOWN, "extension": {FINDING: {"rule": rule, "version": "1.0.0", "level": "warning"}}}
         for rule, state in outcomes.items()
         if state == "alert"
     ]
