@@ -150,7 +150,7 @@ def worklist(request: Request) -> Response:
         states=STATES,
         review_words=REVIEW_WORDS,
         houses=sorted(who.houses if who.houses is not None else houses_shown(store)) if who.may("admin") else (),
-        rules=sorted(rules_shown(store), key=lambda rule: str(titles.get(rule, rule))),
+        rules=sorted(rules_shown(store, who.houses), key=lambda rule: str(titles.get(rule, rule))),
     )
 
 

@@ -249,8 +249,13 @@ def _added(counts: Iterable[tuple[str, int]]) -> Mapping[str, int]:
     return found
 
 
-def rules_shown(database: Database) -> tuple[str, ...]:
-    """The rules that have an alert, each found by one look into the index: to list them need not read every alert."""
+def rules_shown(database: Database, houses: Houses) -> tuple[str, ...]:
+    """The rules that have an alert that may be seen. To list them need not read every alert: of everybody's, each is found by
+    one look into the index; of some houses, they stand in the counts."""
+    if houses is not None:
+        own = select(tally.c.rule).where(tally.c.tenant.in_(sorted(houses))).distinct().order_by(tally.c.rule)
+        with database.reading() as connection:
+            return tuple(connection.scalars(own))
     found: list[str] = []
     with database.reading() as connection:
         while rule := connection.scalar(

@@ -197,11 +197,19 @@ def test_an_answer_moves_an_alert_from_one_state_to_another(database: Database) 
 
 
 def test_houses_and_rules_that_have_an_alert(database: Database) -> None:
-    assert (houses_shown(database), rules_shown(database)) == ((), ())
+    assert (houses_shown(database), rules_shown(database, None)) == ((), ())
     many(database, 6, "")
     many(database, 2, "b", 6)
     assert houses_shown(database) == ("", "b")
-    assert rules_shown(database) == tuple(sorted(RULES))
+    assert rules_shown(database, None) == tuple(sorted(RULES))
+
+
+def test_which_rules_spoke_elsewhere_is_not_told(database: Database) -> None:
+    many(database, 1, "a", 1)
+    many(database, 2, "b", 2)
+    assert rules_shown(database, ("a",)) == (RULES[1],)
+    assert rules_shown(database, ("a", "b")) == tuple(sorted(RULES))
+    assert rules_shown(database, ()) == ()
 
 
 def test_decisions_a_set_can_be_drawn_from(url: str, knowledge: Knowledge) -> None:
