@@ -100,12 +100,12 @@ HEAD = (
 
 
 def as_csv(identity: int, rows: Iterable[Row]) -> str:
-    """A row an item (RFC 4180). Readers are the first and the second, and have no names; an item that one has read is empty."""
+    """A row an item (RFC 4180). Readers are the first and the second, and have no names; an item that is not settled is empty."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(HEAD)
     for row in rows:
-        trigger, action = row.trigger or ("", ""), row.action or ("", "")
+        trigger, action = (row.trigger, row.action) if row.final("trigger") and row.trigger else (("", ""), ("", ""))
         writer.writerow(
             [
                 *(identity, row.position, row.rule, row.version, row.stratum, row.level, row.hook, f"{row.weight:.6g}"),

@@ -144,8 +144,9 @@ class Row:
         """What was settled: by adjudication, or by two readers who agree; "" where nothing was."""
         if self.judged:
             return self.judged[what == "action"]
-        pair = self.trigger if what == "trigger" else self.action
-        return pair[0] if len(set(pair)) == 1 else ""
+        if any(len(set(pair)) != 1 for pair in (self.trigger, self.action)):
+            return ""
+        return self.trigger[0] if what == "trigger" else self.action[0]
 
 
 def add(

@@ -112,6 +112,75 @@ def test_what_another_key_sealed_is_said_not_to_open(admin: Browser, run: bytes)
     assert "cannot be opened with the keys that are set" in page.text
 
 
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        *(
+            (part, None)
+            for part in ("summary", "indicator", "source", "detail", "suggestions", "overrideReasons", "links")
+        ),
+        ("indicator", "grave"),
+        ("suggestions", [7]),
+        ("summary", "\ud800"),
+        ("links", [{"label": "x", "url": "javascript:alert(1)"}]),
+    ],
+)
+def test_a_card_that_could_not_be_shown_is_not_brought_in(admin: Browser, run: bytes, part: str, value: Any) -> None:
+    lines = [json.loads(line) for line in run.splitlines()]
+    for card in (card for line in lines for card in line["cards"]):
+        card[part] = value
+    answer = bring_in(admin, b"\n".join(json.dumps(line).encode() for line in lines))
+    assert answer.status_code == 400
+    assert "is not one of ours" in answer.text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hook": "x"},
+        {"patient_id": [7]},
+        {"hook_instance": "\ud800"},
+        {"missing": None},
+        {"language": [7]},
+        {"at": "0001-01-01T00:00:00+00:00"},
+        {"at": "2026-06-01T00:00:00"},
+    ],
+)
+def test_a_call_that_could_not_be_judged_is_not_brought_in(admin: Browser, run: bytes, changes: dict[str, Any]) -> None:
+    lines = [json.loads(line) for line in run.splitlines()]
+    answer = bring_in(admin, b"\n".join(json.dumps(each | {"call": each["call"] | changes}).encode() for each in lines))
+    assert answer.status_code == 400
+    assert "cannot be read" in answer.text
+
+
+@pytest.mark.parametrize("fingerprint", ["x" * 65, "\0", ["x"], None])
+def test_a_run_that_does_not_say_its_rules_is_not_brought_in(admin: Browser, run: bytes, fingerprint: Any) -> None:
+    changed = [json.dumps(json.loads(line) | {"fingerprint": fingerprint}).encode() for line in run.splitlines()]
+    answer = bring_in(admin, b"\n".join(changed))
+    assert answer.status_code == 400
+    assert "with which rules" in answer.text
+
+
+def test_no_export_tells_one_reader_of_the_other_before_it_is_settled(pages: Pages, admin: Browser, run: bytes) -> None:
+    bring_in(admin, run, silences="0")
+    ada, ben = reader(pages, admin, "Ada"), reader(pages, admin, "Ben")
+    (first, *_) = items(admin)
+    ada.post(f"/items/{first}/reading", trigger="yes", action="yes")
+    ben.post(f"/items/{first}/reading", trigger="yes", action="no")
+    for browser in (ada, ben):
+        (row,) = [
+            each
+            for each in csv.DictReader(io.StringIO(browser.get("/sets/1/readings.csv").text))
+            if each["item"] == "1"
+        ]
+        assert not any(value for name, value in row.items() if "trigger" in name or "action" in name)
+        archive = zipfile.ZipFile(io.BytesIO(browser.get("/sets/1/cases.zip").content))
+        assert archive.namelist() == ["README.txt"]
+    reader(pages, admin, "Eve").post(f"/items/{first}/adjudication", trigger="yes", action="no")
+    row = next(csv.DictReader(io.StringIO(ada.get("/sets/1/readings.csv").text)))
+    assert (row["first_action"], row["second_action"], row["action"]) == ("yes", "no", "no")
+
+
 def test_an_admin_is_asked_for_a_run(admin: Browser) -> None:
     assert "--calls" in admin.get("/sets/new").text
 

@@ -109,7 +109,7 @@ def test_a_single_reading_is_in_no_statistic(database: Database, first: int) -> 
     reviews.read(database, KEYS, first, None, found("ben", "no"))
     row = reviews.rows(database, of.id)[0]
     assert (row.trigger, row.action, row.final("trigger"), row.final("action")) == (
-        ("yes", "no"), ("yes", "yes"), "", "yes",
+        ("yes", "no"), ("yes", "yes"), "", "",
     )  # fmt: skip
     reviews.adjudicate(database, KEYS, first, None, found("eve", "no", "no"))
     assert reviews.rows(database, of.id)[0].final("trigger") == "no"
