@@ -67,6 +67,20 @@ def test_what_if_answers_while_a_value_is_typed(service: Served, page_of: Callab
     answer.get_by_text("a number from 0.1 to 30 belongs here").wait_for()
 
 
+def test_who_is_signed_out_meanwhile_sees_no_answer_to_other_values(
+    service: Served, page_of: Callable[..., Any]
+) -> None:
+    page = opened(service, page_of(), "mg-oral-severe-ckd")
+    page.get_by_label("eGFR, mL/min/1.73 m²").fill("75")
+    answer = page.locator("#what-if-answer")
+    answer.get_by_text("this card would not appear").wait_for()
+    page.context.clear_cookies()
+    page.get_by_label("eGFR, mL/min/1.73 m²").fill("28")
+    answer.get_by_text("this card would not appear").wait_for(state="detached")
+    page.get_by_role("button", name="Judge again").click()
+    page.wait_for_url("**/sign-in?to=**egfr%3D28**")
+
+
 def test_what_if_works_without_script_and_by_keyboard(service: Served, page_of: Callable[..., Any]) -> None:
     page = opened(service, page_of(java_script_enabled=False), "mg-oral-severe-ckd")
     dose = page.get_by_label("Magnesium oxide 400 mg tablet, mg elemental magnesium a day")
