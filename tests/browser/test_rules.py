@@ -19,6 +19,12 @@ def test_axe_finds_nothing(service: Served, page_of: Callable[..., Any], address
     assert not violations(page)
 
 
+def test_a_rule_can_be_read_at_four_times_the_size(service: Served, page_of: Callable[..., Any]) -> None:
+    page = page_of(width=320)
+    page.goto(f"{service.url}/rules/{CHANGED}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_rule_shows_logic_evidence_cases_and_reception(service: Served, page_of: Callable[..., Any]) -> None:
     page = page_of()
     page.goto(f"{service.url}/rules")
