@@ -5,12 +5,14 @@ Flows in: requests of an admin. Flows out: pages. Floor: edge (review).
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from cds_rules.review.gate import form, needs
-from cds_rules.review.shell import MOST_DIGITS, NAVIGATION, Entry, database, house, shown
+from cds_rules.review.shell import MOST_DIGITS, NAVIGATION, Entry, database, house, shown, visitor
 from cds_rules.store import audit, visits
 from cds_rules.vocabulary.wording import said
 
@@ -21,6 +23,8 @@ NAVIGATION.append(Entry("/audit", said("Audit"), 4, "admin"))
 def entries(request: Request) -> Response:
     """GET /audit: who looked at what, newest first; ?subject= and ?item= alone."""
     asked = {name: request.query_params.get(name, "")[:255] for name in ("subject", "item")}
+    made = house(request)
+    idle = timedelta(minutes=made.settings.review.idle_minutes)
     before = request.query_params.get("before", "")
     numbered = before.isascii() and before.isdecimal() and len(before) <= MOST_DIGITS
     found = audit.entries(database(request), **asked, before=int(before) if numbered else 0)
@@ -31,14 +35,14 @@ def entries(request: Request) -> Response:
         entries=found,
         asked=asked,
         more=found[-1].number if len(found) == audit.PAGE else 0,
-        visits=visits.under_way(database(request), house(request).clock()),
+        visits=visits.under_way(database(request), made.clock(), idle, visitor(request).houses),
     )
 
 
 @needs("admin")
 def end(request: Request) -> Response:
-    """POST /visits/end: end every visit of somebody."""
-    visits.end_all(database(request), form(request, "subject", 255))
+    """POST /visits/end: end every visit of somebody who sees no other houses than who asks."""
+    visits.end_all(database(request), form(request, "subject", 255), visitor(request).houses)
     return RedirectResponse(f"{house(request).root}/audit", 303)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from sqlalchemy import delete, insert, select, update
 from cds_rules.store.database import Database
 from cds_rules.store.tables import visit
 
+Houses = Collection[str] | None
+"""Whose alerts may be seen; None: everybody's."""
 _TOUCH = timedelta(seconds=30)
 """How exactly the last sign of life is known: not every page is worth a write."""
 
@@ -73,17 +76,24 @@ def end(database: Database, token: str) -> None:
         connection.execute(delete(visit).where(visit.c.id == _hash(token)))
 
 
-def end_all(database: Database, subject: str) -> int:
-    """End every visit of somebody; how many there were."""
+def end_all(database: Database, subject: str, houses: Houses) -> int:
+    """End every visit of somebody that sees no other houses than these; how many there were."""
     with database.writing() as connection:
-        return connection.execute(delete(visit).where(visit.c.subject == subject)).rowcount
+        rows = connection.execute(select(visit).where(visit.c.subject == subject)).mappings().all()
+        those = [row["id"] for row in rows if _within(_visit(row), houses)]
+        return connection.execute(delete(visit).where(visit.c.id.in_(those))).rowcount
 
 
-def under_way(database: Database, now: datetime) -> tuple[Visit, ...]:
-    """All that are not over, latest sign of life first."""
+def under_way(database: Database, now: datetime, idle: timedelta, houses: Houses) -> tuple[Visit, ...]:
+    """All that are not over and see no other houses than these, latest sign of life first."""
+    those = visit.c.expires > now, visit.c.seen >= now - idle
     with database.reading() as connection:
-        rows = connection.execute(select(visit).where(visit.c.expires > now).order_by(visit.c.seen.desc())).mappings()
-        return tuple(map(_visit, rows))
+        rows = connection.execute(select(visit).where(*those).order_by(visit.c.seen.desc())).mappings()
+        return tuple(each for each in map(_visit, rows) if _within(each, houses))
+
+
+def _within(one: Visit, houses: Houses) -> bool:
+    return houses is None or (one.houses is not None and one.houses <= set(houses))
 
 
 def _visit(row: Any) -> Visit:

@@ -336,6 +336,14 @@ def test_an_admin_ends_somebodys_visits(pages: Pages, admin: Browser) -> None:
     assert ada.get("/sets").status_code == 303
 
 
+def test_an_admin_of_one_house_ends_nobodys_visit_elsewhere(pages: Pages, admin: Browser) -> None:
+    south = reader(pages, admin, "Sue", "admin", "south")
+    north = reader(pages, admin, "Nora", "reviewer", "north")
+    assert "Nora" not in south.get("/audit").text
+    south.post("/visits/end", subject="development nora")
+    assert north.get("/sets").status_code == 200
+
+
 def test_the_command_draws_what_the_page_draws(
     pages: Pages, admin: Browser, run: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

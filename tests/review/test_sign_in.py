@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -156,7 +157,7 @@ def test_a_claim_says_whose_alerts_may_be_seen(pages: Pages, provider: Provider)
     desk = browser.client.app.state.desk  # type: ignore[attr-defined]
     from cds_rules.store.visits import under_way
 
-    (visit,) = under_way(desk.store.database, desk.clock())
+    (visit,) = under_way(desk.store.database, desk.clock(), timedelta(hours=1), None)
     assert visit.houses == {"https://ehr.example.org north"}
 
 

@@ -51,8 +51,23 @@ def test_all_visits_of_somebody_can_be_ended(database: Database) -> None:
     visits.begin(database, "one", ADA)
     visits.begin(database, "two", ADA)
     visits.begin(database, "other", replace(ADA, subject="ben", houses=None))
-    assert visits.end_all(database, "ada") == 2
-    assert [(each.subject, each.houses) for each in visits.under_way(database, NOW)] == [("ben", None)]
+    assert visits.end_all(database, "ada", None) == 2
+    assert [(each.subject, each.houses) for each in visits.under_way(database, NOW, IDLE, None)] == [("ben", None)]
+
+
+def test_who_may_see_some_houses_knows_of_nobody_elses_visits(database: Database) -> None:
+    visits.begin(database, "both", ADA)
+    visits.begin(database, "one", replace(ADA, subject="ben", houses=frozenset({"a"})))
+    visits.begin(database, "all", replace(ADA, subject="eve", houses=None))
+    told = [[each.subject for each in visits.under_way(database, NOW, IDLE, houses)] for houses in (("a",), ("a", "b"))]
+    assert [sorted(each) for each in told] == [["ben"], ["ada", "ben"]]
+    assert [visits.end_all(database, subject, ("a",)) for subject in ("ada", "ben", "eve")] == [0, 1, 0]
+
+
+def test_who_was_idle_too_long_is_not_signed_in(database: Database) -> None:
+    visits.begin(database, "token", ADA)
+    assert visits.under_way(database, NOW + IDLE, IDLE, None)
+    assert not visits.under_way(database, NOW + timedelta(minutes=31), IDLE, None)
 
 
 def test_the_audit_is_read_page_by_page_newest_first(database: Database) -> None:
