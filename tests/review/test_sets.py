@@ -344,6 +344,15 @@ def test_an_admin_of_one_house_ends_nobodys_visit_elsewhere(pages: Pages, admin:
     assert north.get("/sets").status_code == 200
 
 
+def test_an_admin_of_one_house_reads_no_row_of_the_audit(pages: Pages, admin: Browser) -> None:
+    """Rows name alerts and people of every house."""
+    south = reader(pages, admin, "Sue", "admin", "south")
+    text = south.get("/audit").text
+    assert "The audit tells of all houses: only who sees all of them reads it." in text
+    assert "/sign-in" not in text.partition("<main")[2]
+    assert "/audit" in admin.get("/audit").text.partition("<tbody>")[2]
+
+
 def test_the_command_draws_what_the_page_draws(
     pages: Pages, admin: Browser, run: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
