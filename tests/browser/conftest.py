@@ -99,9 +99,9 @@ def token_of(role: str) -> str:
     return f"token-of-the-{role}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def serving(knowledge: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Served]]:
-    """Start services with given settings; they run until the end of the tests."""
+    """Start services with given settings; they run until the end of the tests of this folder."""
     running = []
 
     def started(**settings: Any) -> Served:
@@ -118,15 +118,15 @@ def serving(knowledge: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> I
         next(one, None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(serving: Callable[..., Served]) -> Served:
     """The service that tests share which do not change what is kept."""
     return serving()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """Chromium of the distribution."""
+    """Chromium of the distribution; closed with this folder, since its driver's event loop would be in the way of others."""
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed; .ci/run installs it")
     playwright = pytest.importorskip("playwright.sync_api")
