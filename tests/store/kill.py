@@ -142,8 +142,9 @@ class Result:
 
     def __str__(self) -> str:
         load = self.load
+        asked = (load.answered + load.feedback_calls + load.refused) / self.seconds
         return (
-            f"{self.kills} workers killed, {self.restarts} database crashes in {self.seconds:.0f} s; "
+            f"{self.kills} workers killed, {self.restarts} database crashes in {self.seconds:.0f} s, {asked:.0f} requests a second; "
             f"{load.answered} hooks answered, {self.verified.rows} decisions kept; {load.feedback_calls} feedback calls, "
             f"{len(load.acknowledged)} items acknowledged, {self.lost} lost, {self.doubled} doubled, {self.counted} cards counted as answered; "
             f"{load.broken} connections broken, {load.refused} told to come back, {len(load.strange)} other answers {load.strange[:2]}; "
@@ -159,8 +160,9 @@ def run(
     rate: float = 50,
     crashing: Cluster | None = None,
     seconds: float = float("inf"),
+    pause: float = 0.6,
 ) -> Result:
-    """Serve, load, kill, count. seconds: when to stop even if fewer have been killed."""
+    """Serve, load, kill, count. seconds: when to stop even if fewer have been killed. pause: seconds between two kills."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -186,7 +188,7 @@ def run(
         for caller in callers:
             caller.start()
         while killed < kills and time.monotonic() - started < seconds:
-            time.sleep(random.uniform(0.2, 1.0))
+            time.sleep(pause * random.uniform(0.3, 1.7))
             _wait(lambda: len(_answering(server.pid, folder)) > 1, BOOT_SECONDS)
             os.kill(random.choice(_workers(server.pid)), signal.SIGKILL)
             if crashing and killed % 25 == min(24, kills // 2):
@@ -275,6 +277,9 @@ def main() -> int:
     parser.add_argument("kills", type=int, nargs="?", default=200)
     parser.add_argument("--rate", type=float, default=50, help="requests a second")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop then even if fewer were killed")
+    parser.add_argument(
+        "--pause", type=float, default=0.6, help="seconds between two kills; starting workers takes what the load needs"
+    )
     parser.add_argument("--postgresql", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cds-rules-kill-") as made:
@@ -291,10 +296,16 @@ def main() -> int:
                     rate=given.rate,
                     crashing=running,
                     seconds=given.minutes * 60,
+                    pause=given.pause,
                 )
         else:
             result = run(
-                given.kills, f"sqlite:///{folder / 'a.db'}", folder, rate=given.rate, seconds=given.minutes * 60
+                given.kills,
+                f"sqlite:///{folder / 'a.db'}",
+                folder,
+                rate=given.rate,
+                seconds=given.minutes * 60,
+                pause=given.pause,
             )
         if not result.good:
             print((folder / "log").read_text()[-3000:], file=sys.stderr)
