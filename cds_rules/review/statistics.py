@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cds_rules.store.report import wilson
+from cds_rules.store.report import Z, wilson
 
 Judgement = Literal["yes", "no", "unsure"]
 JUDGEMENTS: tuple[Judgement, ...] = ("yes", "no", "unsure")
-_Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def agreement(pairs: Iterable[tuple[str, str]]) -> Agreement:
     if chance == 1:
         return Agreement(whole, observed, None, None, None)
     kappa = (observed - chance) / (1 - chance)
-    half = _Z * math.sqrt(observed * (1 - observed) / whole) / (1 - chance)
+    half = Z * math.sqrt(observed * (1 - observed) / whole) / (1 - chance)
     return Agreement(whole, observed, kappa, max(-1.0, kappa - half), min(1.0, kappa + half))
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from cds_rules.store.database import Database
+from cds_rules.store.houses import Houses, of, values
 from cds_rules.store.recall import Recalled, recalled
 from cds_rules.store.tables import adjudication, alert, ledger, reading, review_item, tally
 
@@ -26,9 +27,6 @@ MOST_JUDGED = 1000
 NEIGHBOURS = 100
 """Other alerts of a patient that are looked at around one."""
 
-
-Houses = Collection[str] | None
-"""Whose alerts may be seen; None: everybody's."""
 Review = Literal["none", "wanted", "read", "settled"]
 """Of an alert: in no review set; waiting for readers; read by somebody; settled by adjudication or two readers."""
 REVIEWS: tuple[Review, ...] = ("none", "wanted", "read", "settled")
@@ -201,7 +199,7 @@ def counted(database: Database, houses: Houses, wanted: Wanted, days: int) -> Co
     Args:
         days: how many days are counted where the beginning is not said.
     """
-    own = [] if houses is None else [tally.c.tenant.in_(sorted(houses))]
+    own = of(tally.c.tenant, houses)
     with database.reading() as connection:
         first, last = (
             connection.scalar(select(tally.c.day).where(*own).order_by(order).limit(1))
@@ -252,29 +250,17 @@ def _added(counts: Iterable[tuple[str, int]]) -> Mapping[str, int]:
 def rules_shown(database: Database, houses: Houses) -> tuple[str, ...]:
     """The rules that have an alert that may be seen. To list them need not read every alert: of everybody's, each is found by
     one look into the index; of some houses, they stand in the counts."""
-    if houses is not None:
-        own = select(tally.c.rule).where(tally.c.tenant.in_(sorted(houses))).distinct().order_by(tally.c.rule)
-        with database.reading() as connection:
-            return tuple(connection.scalars(own))
-    found: list[str] = []
     with database.reading() as connection:
-        while rule := connection.scalar(
-            select(func.min(alert.c.rule)).where(alert.c.rule > (found[-1] if found else ""))
-        ):
-            found.append(rule)
-    return tuple(found)
+        if houses is None:
+            return values(connection, alert.c.rule)
+        own = select(tally.c.rule).where(*of(tally.c.tenant, houses)).distinct().order_by(tally.c.rule)
+        return tuple(connection.scalars(own))
 
 
 def houses_shown(database: Database) -> tuple[str, ...]:
     """The houses that have an alert, each found by one look into the index."""
-    found: list[str] = []
     with database.reading() as connection:
-        while True:
-            beyond = [alert.c.tenant > found[-1]] if found else []
-            house = connection.scalar(select(func.min(alert.c.tenant)).where(*beyond))
-            if house is None:
-                return tuple(found)
-            found.append(house)
+        return values(connection, alert.c.tenant)
 
 
 def judged_with(
@@ -304,7 +290,7 @@ def content_of(database: Database, sequence: int) -> bytes | None:
 
 def find(database: Database, houses: Houses, card: str) -> Found | None:
     """An alert by the uuid of its card; None where there is none that may be seen."""
-    own = [] if houses is None else [alert.c.tenant.in_(sorted(houses))]
+    own = of(alert.c.tenant, houses)
     with database.reading() as connection:
         row = connection.execute(
             select(*_COLUMNS).where(alert.c.card == card, *own).order_by(alert.c.id.desc()).limit(1)

@@ -5,13 +5,13 @@ Flows in: whose records may be counted. Flows out: counts. Floor: edge (store).
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 
 from cds_rules.store.database import Database
+from cds_rules.store.houses import Houses, of
 from cds_rules.store.tables import alert, feedback, ledger
 
 
@@ -27,9 +27,9 @@ class Kept:
     since: datetime | None
 
 
-def kept(database: Database, houses: Collection[str] | None) -> Kept:
+def kept(database: Database, houses: Houses) -> Kept:
     """Count. houses: whose; None: everybody's."""
-    own = {table: [] if houses is None else [table.c.tenant.in_(sorted(houses))] for table in (ledger, alert, feedback)}
+    own = {table: of(table.c.tenant, houses) for table in (ledger, alert, feedback)}
     with database.reading() as connection:
         decisions, contents, since = connection.execute(
             select(func.count(), func.count(ledger.c.content), func.min(ledger.c.at)).where(

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from cds_rules.evaluate import Call
 from cds_rules.store.database import Database
+from cds_rules.store.houses import values
 from cds_rules.store.keys import Keys
 from cds_rules.store.packing import unpacked
 from cds_rules.store.tables import alert, ledger
@@ -103,11 +104,7 @@ def recall(
 def houses(database: Database) -> tuple[str, ...]:
     """Of whom decisions are recorded: `Caller.house`, "" for calls without a token."""
     with database.reading() as connection:
-        return tuple(
-            connection.scalars(
-                select(ledger.c.tenant).where(ledger.c.kind == "decision").distinct().order_by(ledger.c.tenant)
-            )
-        )
+        return values(connection, ledger.c.tenant, ledger.c.kind == "decision")
 
 
 def recalled(connection: Connection, row: RowMapping) -> tuple[Recalled, Mapping[str, Sequence[str]]]:

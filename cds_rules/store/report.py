@@ -17,7 +17,8 @@ from cds_rules.store.database import Database
 from cds_rules.store.tables import alert, feedback, ledger
 from cds_rules.vocabulary.clock import can_be_reckoned_with
 
-_Z = 1.959964
+Z = 1.959964
+"""Of a normal distribution: 95 % lie within so many standard deviations."""
 
 
 @dataclass(slots=True)
@@ -67,9 +68,9 @@ def wilson(part: int, whole: int) -> tuple[float, float]:
     """
     if not whole:
         return 0.0, 1.0
-    share, square = part / whole, _Z * _Z / whole
+    share, square = part / whole, Z * Z / whole
     middle = share + square / 2
-    half = _Z * math.sqrt(share * (1 - share) / whole + square / whole / 4)
+    half = Z * math.sqrt(share * (1 - share) / whole + square / whole / 4)
     return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
 
 

@@ -15,12 +15,12 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Select, and_, delete, func, insert, select, update
 
 from cds_rules.store.database import Database
+from cds_rules.store.houses import Houses, of
 from cds_rules.store.keys import Keys
 from cds_rules.store.tables import adjudication, reading, review_item, review_set
 
 Stratum = Literal["alert", "suppressed", "not-judged", "silent"]
 STRATA: tuple[Stratum, ...] = ("alert", "suppressed", "not-judged", "silent")
-Houses = Collection[str] | None
 READERS = 2
 Kept = Literal["kept", "locked", "full", "absent"]
 """What became of a reading: kept; the other one is there, so it is not changed any more; two others read it; no such item."""
@@ -351,7 +351,7 @@ def _sets(houses: Houses) -> Select[Any]:
         .scalar_subquery()
     )
     asked = select(review_set, of_items.label("items"), of_readings.label("read"), of_judged.label("adjudicated"))
-    return asked if houses is None else asked.where(review_set.c.house.in_(houses))
+    return asked.where(*of(review_set.c.house, houses))
 
 
 def _find(connection: Connection, identity: int, houses: Houses) -> Set | None:

@@ -6,7 +6,7 @@ Flows in: rules of a start, whose alerts may be seen. Flows out: rows. Floor: ed
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from cds_rules.evaluate import Knowledge
 from cds_rules.store.database import Database
+from cds_rules.store.houses import Houses, of
 from cds_rules.store.report import Reception
 from cds_rules.store.tables import alert, rule_text
 
@@ -73,15 +74,13 @@ def texts_of(database: Database, rule: str) -> tuple[RuleText, ...]:
         return tuple(RuleText(*row) for row in connection.execute(wanted))
 
 
-def reception(database: Database, houses: Collection[str] | None, rule: str, since: datetime) -> Reception:
+def reception(database: Database, houses: Houses, rule: str, since: datetime) -> Reception:
     """How the cards of a rule were received. houses: whose alerts may be seen, None for everybody's."""
     asked = (
         select(alert.c.state, func.coalesce(alert.c.reason, ""), func.count())
-        .where(alert.c.rule == rule, alert.c.at >= since)
+        .where(alert.c.rule == rule, alert.c.at >= since, *of(alert.c.tenant, houses))
         .group_by(alert.c.state, alert.c.reason)
     )
-    if houses is not None:
-        asked = asked.where(alert.c.tenant.in_(sorted(houses)))
     found = Reception(rule)
     with database.reading() as connection:
         for state, reason, count in connection.execute(asked):
@@ -89,15 +88,13 @@ def reception(database: Database, houses: Collection[str] | None, rule: str, sin
     return found
 
 
-def versions(database: Database, houses: Collection[str] | None, rule: str) -> tuple[Spoke, ...]:
+def versions(database: Database, houses: Houses, rule: str) -> tuple[Spoke, ...]:
     """The versions of a rule that spoke, newest first."""
     asked = (
         select(alert.c.version, func.count(), func.min(alert.c.at), func.max(alert.c.at))
-        .where(alert.c.rule == rule)
+        .where(alert.c.rule == rule, *of(alert.c.tenant, houses))
         .group_by(alert.c.version)
     )
-    if houses is not None:
-        asked = asked.where(alert.c.tenant.in_(sorted(houses)))
     with database.reading() as connection:
         found = [Spoke(*row) for row in connection.execute(asked)]
     return tuple(sorted(found, key=lambda each: each.last, reverse=True))

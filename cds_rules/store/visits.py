@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,10 +15,9 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from cds_rules.store.database import Database
+from cds_rules.store.houses import Houses
 from cds_rules.store.tables import visit
 
-Houses = Collection[str] | None
-"""Whose alerts may be seen; None: everybody's."""
 _TOUCH = timedelta(seconds=30)
 """How exactly the last sign of life is known: not every page is worth a write."""
 
