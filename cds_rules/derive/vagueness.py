@@ -8,11 +8,11 @@ Flows in: a `Chart`; two lists of facts. Flows out: the chart read late; joined 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cds_rules.vocabulary.chart import Chart
-from cds_rules.vocabulary.facts import KINDS, Between, Fact, Value, between
+from cds_rules.vocabulary.facts import KINDS, Between, Fact, Value, between, ends
 from cds_rules.vocabulary.wording import said
 
 BECAUSE = said("a result is dated by its month or year alone")
@@ -67,11 +67,7 @@ def _both(first: Value, last: Value) -> Value:
     """
     if first == last:
         return first
-    ends = [*_ends(first), *_ends(last)]
-    return between(min(ends), max(ends)) if len(ends) == 4 else None
-
-
-def _ends(value: Value) -> Iterable[float]:
-    if isinstance(value, Between):
-        return value.least, value.most
-    return (value, value) if isinstance(value, float) else ()
+    if not (isinstance(first, float | Between) and isinstance(last, float | Between)):
+        return None
+    (least, most), (late_least, late_most) = ends(first), ends(last)
+    return between(min(least, late_least), max(most, late_most))

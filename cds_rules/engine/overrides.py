@@ -18,7 +18,7 @@ from cds_rules.engine.reference import YES, passes
 from cds_rules.knowledge.decisions import Decisions
 from cds_rules.knowledge.rules import SEVERITY, Indicator, Worse
 from cds_rules.vocabulary.chart import Chart
-from cds_rules.vocabulary.facts import KINDS, NOT_KNOWN, Between, Fact, Value
+from cds_rules.vocabulary.facts import KINDS, NOT_KNOWN, Between, Fact, Value, ends
 from cds_rules.vocabulary.wording import Said, said, word
 
 _SAME = 1e-9
@@ -82,8 +82,8 @@ def _measure(worse: Worse, facts: Iterable[Fact]) -> Measure:
         if (number := _rank(worse, each.fields[worse.field])) is not None
     ]
     if worse.rises:
-        return max(values, key=lambda each: _ends(each)[::-1], default=None)
-    return min(values, key=_ends, default=None)
+        return max(values, key=lambda each: ends(each)[::-1], default=None)
+    return min(values, key=ends, default=None)
 
 
 def _rank(worse: Worse, value: Value) -> Measure:
@@ -94,10 +94,6 @@ def _rank(worse: Worse, value: Value) -> Measure:
         return None
     words = KINDS[worse.about.kind].fields[worse.field].words
     return float(words.index(value)) if isinstance(value, str) else float(value)
-
-
-def _ends(measure: float | Between) -> tuple[float, float]:
-    return (measure.least, measure.most) if isinstance(measure, Between) else (measure, measure)
 
 
 def heed(
@@ -181,7 +177,7 @@ def _worsening(worse: Worse, was: Measure, now: Measure) -> Said | None:
             if was is None
             else said("{what} was known, now is not", what=what)
         )
-    (least, most), (before_least, before_most) = _ends(now), _ends(was)
+    (least, most), (before_least, before_most) = ends(now), ends(was)
     if was == now or (most - before_least if worse.rises else before_most - least) <= _SAME:
         return None
     field = KINDS[worse.about.kind].fields[worse.field]

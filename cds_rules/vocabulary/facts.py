@@ -107,6 +107,15 @@ def quantized(number: float) -> float:
     return round(number, 9 if abs(number) >= 1e-4 else 4) + 0.0
 
 
+def ends(value: float | Between) -> tuple[float, float]:
+    """The least and the most that a number may be: twice itself where it is known.
+
+    >>> ends(3.0), ends(Between(1.0, 2.0))
+    ((3.0, 3.0), (1.0, 2.0))
+    """
+    return (value.least, value.most) if isinstance(value, Between) else (value, value)
+
+
 def between(least: float, most: float) -> float | Between | None:
     """A number between two ends: itself where they meet, None where there is no end at all.
 
