@@ -24,7 +24,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,7 @@ from bench import alerts, inputs
 from bench.load import CALLERS, sustained
 from cds_rules.engine.counterfactuals import counterfactuals
 from cds_rules.engine.explanation import explain
+from cds_rules.vocabulary.frozen import replace
 from tests.laws.patients import Patients
 from tests.shared import SHARED
 from tests.vignettes.render import AT

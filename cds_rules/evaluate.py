@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from types import SimpleNamespace
 from typing import Any
@@ -35,11 +34,11 @@ from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.asked import PARTS
 from cds_rules.vocabulary.chart import Chart, Unread
 from cds_rules.vocabulary.facts import VITALS
+from cds_rules.vocabulary.frozen import Frozen, field, replace
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Frozen, frozen=True):
     """One question: the hook, the instant, and the record as delivered.
 
     documents: resources and Bundles; drafts have the origin "draft". selections: ids ("Type/id") of the drafts in focus,
@@ -64,8 +63,7 @@ class Call:
     changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Frozen, frozen=True):
     """The answer: cards in CDS Hooks JSON shape, most urgent first, and exactly one outcome for each rule of the hook.
 
     not_assessed: what could not be judged, in Markdown, in a clinician's words and the language of the call.
@@ -103,8 +101,7 @@ class Evaluation:
         return bool(self.settled.verdict.findings) or any(each.reason == "invalid" for each in self.unread)
 
 
-@dataclass(frozen=True, slots=True)
-class Knowledge:
+class Knowledge(Frozen, frozen=True):
     """Rules, terminology and texts of a pack, compiled once and shared by all evaluations."""
 
     packs: tuple[Pack, ...]
@@ -216,7 +213,8 @@ def _stable(value: object) -> str:
         return _stable(tuple(value.items()))
     if isinstance(value, tuple):
         return "(" + ",".join(map(_stable, value)) + ")"
-    if names := getattr(value, "__dataclass_fields__", None):
+    if isinstance(value, Frozen):
+        names = value.__struct_fields__
         return f"{type(value).__name__}({','.join(f'{name}={_stable(getattr(value, name))}' for name in names)})"
     return repr(value)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from cds_rules.evaluate import Knowledge, evaluate
 from cds_rules.hooks.discovery import SERVICES
 from cds_rules.vocabulary.facts import HOOKS, ORDER_HOOKS
+from cds_rules.vocabulary.frozen import replace
 from tests.laws.laws import levels
 from tests.laws.patients import Patients
 

@@ -46,7 +46,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "durable_rules_engine": ("engine/durable.py",),
     "fhir": ("fhir/validation.py",),
     "pydantic": ("fhir/validation.py", "service/settings.py", "service/configuration.py"),
-    "msgspec": ("fhir/wire.py", "fhir/shapes.py", "hooks/wire.py", "replay/wire.py"),
+    "msgspec": ("vocabulary/frozen.py", "fhir/wire.py", "fhir/shapes.py", "hooks/wire.py", "replay/wire.py"),
     "ruamel": ("knowledge/files.py",),
     "jinja2": ("cards/texts.py", "review/pages.py"),
     "markdown_it": ("review/pages.py",),

@@ -8,7 +8,6 @@ Floor: cards.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -24,6 +23,7 @@ from cds_rules.knowledge.rules import Rule
 from cds_rules.vocabulary.asked import called
 from cds_rules.vocabulary.chart import UNREAD_REASONS, Chart, Medication, Source, Unread
 from cds_rules.vocabulary.clock import days_between
+from cds_rules.vocabulary.frozen import Frozen, field
 from cds_rules.vocabulary.quantities import Vague
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
@@ -38,8 +38,7 @@ _MOST_UNREAD = 6
 _QUIET = frozenset({"duplicate", "other-patient", "unknown-type"})
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Frozen, frozen=True):
     """What cards are written from: one evaluation's chart, views and world.
 
     views: what templates read. focal: medications in focus. magnesium_mg: elemental magnesium a day of all oral

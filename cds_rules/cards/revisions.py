@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from cds_rules.knowledge.pack import Rows
 from cds_rules.vocabulary.chart import Medication
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.quantities import plain
 from cds_rules.vocabulary.wording import Said, said
 
@@ -21,8 +21,7 @@ Json = dict[str, Any]
 _TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Frozen, frozen=True):
     """What a revised draft may leave: mg a day of its ingredient; `below`: the limit itself is too much."""
 
     mg: float

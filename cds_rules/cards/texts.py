@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -29,6 +28,7 @@ from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import CardText, Pattern, Rule, patterns
 from cds_rules.vocabulary.chart import Result
 from cds_rules.vocabulary.errors import Mistake, PackError
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.wording import said
 
 SUMMARY_LIMIT = 139
@@ -160,8 +160,7 @@ class _Pen:
 _NOT_KNOWN, _NO_DATE = said("not known"), said("date not known")
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(Frozen, frozen=True):
     """The texts of one card in Markdown: lines of the blocks, empty ones left out."""
 
     found: list[str]
@@ -317,8 +316,7 @@ def _offers(view: object, name: str) -> bool:
     return hasattr(view, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Frozen, frozen=True):
     """The texts of one rule in one language, before they are compiled. path: the file; where: the key they stand under."""
 
     rule: Rule

@@ -10,7 +10,6 @@ Floor: derive.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cds_rules.derive.calcium import Calcium, calcium
@@ -57,14 +56,14 @@ from cds_rules.derive.vagueness import BECAUSE, is_vague, joined, read_late
 from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Chart, Medication
 from cds_rules.vocabulary.facts import Fact
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 Tables = Mapping[str, Sequence[Mapping[str, str]]]
 """Tables of the packs by name; here `statin_interactions` (2.25), `statin_dose_limits` (2.26) and `absorption_interactions`
 (2.34) are read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
+class Derived(Frozen, frozen=True):
     """Everything computed from one chart.
 
     facts: what rules match. gaps: kind of fact -> why facts of it may be missing. The rest are views for card texts.

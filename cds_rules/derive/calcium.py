@@ -5,11 +5,11 @@ Flows in: a `Record`. Flows out: `Calcium`, None when there is none. Floor: deri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from cds_rules.derive.record import EPSILON, Record, counted
 from cds_rules.vocabulary.chart import Result, Source
+from cds_rules.vocabulary.frozen import Frozen
 
 LOW_TOTAL_MG_DL, HIGH_TOTAL_MG_DL = 8.5, 10.5
 LOW_IONIZED_MMOL_L, HIGH_IONIZED_MMOL_L = 1.12, 1.32
@@ -31,8 +31,7 @@ def corrected_calcium_mg_dl(calcium_mg_dl: float, albumin_g_dl: float) -> float:
     return calcium_mg_dl + 0.8 * (4.0 - albumin_g_dl)
 
 
-@dataclass(frozen=True, slots=True)
-class Calcium:
+class Calcium(Frozen, frozen=True):
     """The calcium that counts. value: in `unit`; method: ionized, corrected, or uncorrected (no albumin within 7 days)."""
 
     method: Literal["ionized", "corrected", "uncorrected"]

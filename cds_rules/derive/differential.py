@@ -16,6 +16,7 @@ from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON, Record
 from cds_rules.derive.symptoms import Complaint
 from cds_rules.vocabulary.chart import Source
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.wording import Said, joined, said
 
 OTHER_CRAMP_DRUGS = (
@@ -66,8 +67,7 @@ TEXTS = (
 """Everything the checklist can say, for the pages about rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Frozen, frozen=True):
     """One line of the checklist. present: found in this chart, then said with what was found."""
 
     text: Said

@@ -7,12 +7,12 @@ those of clinical specification 0.4 and 9.7. Floor: derive.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from cds_rules.derive.record import EPSILON, Record, same_day_or_later
 from cds_rules.vocabulary.chart import Amount, Medication, Problem, Source, State
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.wording import Said, said, word
 
 DIURETICS = ("loop-diuretic", "thiazide-diuretic", "k-sparing-diuretic")
@@ -65,8 +65,7 @@ def daily_mg(medication: Medication, ingredient: str) -> float | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Drug:
+class Drug(Frozen, frozen=True):
     """A medication with its part in this call.
 
     focal: belongs to FOCAL. both: belongs to BOTH (active and not replaced by a draft, or a draft). renewal: a draft of
@@ -243,8 +242,7 @@ def by_class(medications: Iterable[Drug]) -> ByClass:
     return ByClass((key, tuple(found[key])) for key in sorted(found))
 
 
-@dataclass(frozen=True, slots=True)
-class Statin:
+class Statin(Frozen, frozen=True):
     """A statin: taken, stopped within 7 days, or drafted. days: since its start; dose_mg: milligrams a day; maximum_mg: its
     limit in table 2.26, which for all but simvastatin holds for impaired kidneys alone."""
 
@@ -295,8 +293,7 @@ def statins(medications: Iterable[Drug], limits: Rows) -> tuple[Statin, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Diuretic:
+class Diuretic(Frozen, frozen=True):
     """A diuretic in BOTH.
 
     implicated: active with a start that is unknown or not later than the onset of a recent true muscle cramp, or a draft
@@ -351,8 +348,7 @@ def diuretics(medications: Iterable[Drug], onsets: Sequence[datetime]) -> tuple[
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Interaction:
+class Interaction(Frozen, frozen=True):
     """A row of table 2.25 that applies. cap_mg: allowed dose of a "cap" row. focal: a draft in focus takes part."""
 
     statin: str
@@ -436,8 +432,7 @@ def _named(drug: Drug, key: str) -> bool:
     return key in drug.medication.product.ingredients or key in drug.classes or key in drug.medication.product.classes
 
 
-@dataclass(frozen=True, slots=True)
-class Spacing:
+class Spacing(Frozen, frozen=True):
     """An oral magnesium product and an oral drug of table 2.34 in BOTH, of which a draft in focus takes part.
 
     avoid: marked "!" in the table. settled: both active for more than 30 days and the draft only renews one of them.
@@ -512,8 +507,7 @@ def _salted(product: Drug, salts: frozenset[str]) -> bool:
     return any(salt == name for salt in salts for name in names)
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
+class Risk(Frozen, frozen=True):
     """A risk factor: key of its class or condition, what the record calls it, where it stands, days since its start."""
 
     key: str

@@ -15,6 +15,7 @@ from statistics import median
 from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON, Record, counted, problem_moment, unique
 from cds_rules.vocabulary.chart import Result, Sex, Source
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.quantities import half_up
 from cds_rules.vocabulary.wording import Said, said
 
@@ -184,8 +185,7 @@ def tier_of_egfr(egfr: float) -> str:
     return _TIER_OF_STAGE.get(stage, stage)
 
 
-@dataclass(frozen=True, slots=True)
-class AkiCriteria:
+class AkiCriteria(Frozen, frozen=True):
     """What a series of creatinines says about acute kidney injury.
 
     stage: 0 to 3. rise: the rise within 48 h in mg/dL when it met criterion A. ratio: newest divided by reference_mg_dl.
@@ -233,8 +233,7 @@ def aki_criteria(newest_mg_dl: float, earlier: Sequence[tuple[float, float]], we
     return AkiCriteria(stage, rise if acute_rise else None, ratio, lowest, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Aki:
+class Aki(Frozen, frozen=True):
     """Acute kidney injury: stage 1 to 3, by which criterion, and the two creatinines that show it (None by diagnosis alone).
 
     criterion: "rise", "ratio" or "diagnosis"; words: the same for people. reference_mg_dl: what `new` is compared with.
@@ -250,8 +249,7 @@ class Aki:
     sources: tuple[Source, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Kidney:
+class Kidney(Frozen, frozen=True):
     """Kidney function of one patient.
 
     tier: None when it cannot be told because parts of the record were not delivered. egfr: chosen, mL/min/1.73 m², not

@@ -7,7 +7,6 @@ Flows in: a `Record`. Flows out: `Lab`s by key. Magnesium's limits and bands are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cds_rules.derive.magnesium import (
@@ -23,6 +22,7 @@ from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON, Record, counted
 from cds_rules.knowledge.decisions import Decisions
 from cds_rules.vocabulary.chart import Result, Source
+from cds_rules.vocabulary.frozen import Frozen
 
 Limits = tuple[float | None, float | None]
 VITALS = ("sbp", "hr", "rr", "weight", "height")
@@ -39,8 +39,7 @@ _DEFAULT_LIMITS: dict[str, Limits] = {
 """Used where the laboratory sends no range; clinical specification 3.5, 2.24, project decisions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lab:
+class Lab(Frozen, frozen=True):
     """The latest usable result of a key, with the others of the key behind it.
 
     value: the number it counts as, None for a bound that says nothing against the limits. flag: low, normal, high or

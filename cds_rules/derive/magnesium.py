@@ -7,7 +7,6 @@ by mouth, and grams of magnesium sulfate heptahydrate by vein. Floor: derive.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from cds_rules.derive.exposure import Drug, mg_of
@@ -15,6 +14,7 @@ from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON
 from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Amount, MagnesiumContent, Source, State
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.quantities import half_up
 from cds_rules.vocabulary.wording import Said, joined, said
 
@@ -190,8 +190,7 @@ def hypomagnesemia_grade(magnesium_mg_dl: float, lower_limit_mg_dl: float) -> in
     return 1 if magnesium_mg_dl < lower_limit_mg_dl - EPSILON else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(Frozen, frozen=True):
     """A magnesium product: active, drafted, or stopped within 3 days.
 
     kind: oral, iv, bowel-prep or enema. elemental_mg: a day, whole mg, None when not known; upper_mg: the other reading of
@@ -257,8 +256,7 @@ class Product:
         return joined([amount, said("({marks})", marks=joined(marks, "; "))], " ") if marks else amount
 
 
-@dataclass(frozen=True, slots=True)
-class Magnesium:
+class Magnesium(Frozen, frozen=True):
     """All magnesium of one patient.
 
     products: in BOTH, and those stopped within 3 days. total_mg: elemental mg a day of the oral products in BOTH, unknown

@@ -5,10 +5,9 @@ Flows in: numbers and words. Flows out: ratio and points. Floor: derive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Sex, Source
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.wording import Said, joined, said
 
 _SITE_POINTS = {"hip": 3, "thigh": 3, "calf": 2, "shoulder": 2, "upper-arm": 2}
@@ -39,8 +38,7 @@ def ck_ratio(ck_u_l: float, upper_limit_u_l: float) -> float:
     return ck_u_l / upper_limit_u_l
 
 
-@dataclass(frozen=True, slots=True)
-class SamsCi:
+class SamsCi(Frozen, frozen=True):
     """A partial SAMS-CI score. missing: the parts the chart does not answer; they count 0 and no label is given."""
 
     points: int

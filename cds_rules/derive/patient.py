@@ -5,18 +5,16 @@ Flows in: a `Record`. Flows out: `Patient`, None where the record cannot say. Fl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cds_rules.derive.record import Record, problem_moment, unique
 from cds_rules.vocabulary.chart import Sex, Source
 from cds_rules.vocabulary.clock import completed_years
+from cds_rules.vocabulary.frozen import Frozen
 
 POSTPARTUM_DAYS = 42
 TORSADES_DAYS = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Patient:
+class Patient(Frozen, frozen=True):
     """Who the patient is; a flag is None when the part of the record that says so was not delivered."""
 
     age_years: int | None

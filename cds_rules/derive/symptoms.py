@@ -6,13 +6,13 @@ Flows in: a `Record`, the `Patient` and `Drug`s. Flows out: `Complaint`s, `Toxic
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cds_rules.derive.exposure import Drug, Statin
 from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON, Record, counted, problem_moment, same_day_or_later, unique
 from cds_rules.vocabulary.chart import Result, Source, Symptom
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
 MUSCLE_SITES = frozenset(
@@ -57,8 +57,7 @@ def is_true_muscle_cramp(key: str, site: str | None, muscle_specific: bool) -> b
     return key == "muscle-cramp" and (site in MUSCLE_SITES or (site is None and muscle_specific))
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Frozen, frozen=True):
     """A reported symptom or sign, judged.
 
     cramp: true muscle cramp. gut: what magnesium may do to the gut. after_magnesium, after_diuretic, statin_period: not
@@ -175,8 +174,7 @@ def _rhythm(record: Record) -> list[Complaint]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(Frozen, frozen=True):
     """A sign that fits magnesium excess. weight: specific-major, major or minor; value: of a vital sign."""
 
     key: str
@@ -191,8 +189,7 @@ class Sign:
         return said("{sign} ({value})", sign=word(self.key), value=self.value) if self.value else word(self.key)
 
 
-@dataclass(frozen=True, slots=True)
-class Toxicity:
+class Toxicity(Frozen, frozen=True):
     """Signs that fit magnesium excess, one a key, specific ones first (clinical specification 3.10)."""
 
     signs: tuple[Sign, ...]
@@ -267,8 +264,7 @@ def level_measured(record: Record, signs: Toxicity) -> bool:
     return latest is not None and record.within(latest.at, max(signs.oldest_sign_days or 0.0, 1.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Direction:
+class Direction(Frozen, frozen=True):
     """Which way the findings of 30 days point (DIR, clinical specification 3.11). For display; it never triggers a card."""
 
     excess: tuple[Said, ...]

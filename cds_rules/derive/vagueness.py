@@ -9,10 +9,10 @@ Flows in: a `Chart`; two lists of facts. Flows out: the chart read late; joined 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from cds_rules.vocabulary.chart import Chart
 from cds_rules.vocabulary.facts import KINDS, Between, Fact, Value, between, ends
+from cds_rules.vocabulary.frozen import replace
 from cds_rules.vocabulary.wording import said
 
 BECAUSE = said("a result is dated by its month or year alone")

@@ -8,16 +8,15 @@ Floor: engine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from cds_rules.engine.judging import By, Finding, Outcome, Verdict
 from cds_rules.engine.reference import YES, World, truth
 from cds_rules.knowledge.rules import SEVERITY, Condition, Group, Removal
 from cds_rules.vocabulary.facts import ORDER_HOOKS
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Frozen, frozen=True):
     """The order between rules: groups (their order breaks ties), removals in the order they are applied, comfort care."""
 
     groups: Sequence[Group]

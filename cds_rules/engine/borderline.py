@@ -11,13 +11,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 from cds_rules.engine.reference import World, said
 from cds_rules.engine.settling import Rulebook, Scenario, Settled
 from cds_rules.knowledge.rules import Pattern, Rule, patterns
 from cds_rules.vocabulary.chart import Result
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 TABLE = "biological_variation"
 DRAWS = 200
@@ -31,8 +31,7 @@ _EXPONENT = -1.2
 """Of creatinine in CKD-EPI 2021, above the knee where rules look: a reported eGFR follows creatinine with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Borderline:
+class Borderline(Frozen, frozen=True):
     """How often repeats would say something else. probability: 0 to 1. keys: the analytes that were varied."""
 
     probability: float

@@ -8,7 +8,6 @@ Floor: engine.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cds_rules.engine.judging import Judge
@@ -16,12 +15,12 @@ from cds_rules.engine.reference import World
 from cds_rules.engine.reference import said as stands
 from cds_rules.knowledge.cases import Case
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Not, Operator, Pattern, Rule
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class CaseResult:
+class CaseResult(Frozen, frozen=True):
     """What a rule said in a case; passed when both matchers said just what was expected."""
 
     case: Case
@@ -56,8 +55,7 @@ def said(state: str, indicator: str | None) -> str:
     return str(indicator) if state == "fired" else "not-judged" if state == "not-judged" else "silent"
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
+class Mutant(Frozen, frozen=True):
     """A rule with one fault, and the fault in words."""
 
     fault: str

@@ -8,7 +8,6 @@ Flows in: a `Chart`. Flows out: a changed `Chart`. Floor: engine.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -26,6 +25,7 @@ from cds_rules.vocabulary.chart import (
     State,
     Symptom,
 )
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 Bound = Literal["at least", "at most", ""]
 """On which side of the value the same holds; "" where it holds for this value alone."""
@@ -33,8 +33,7 @@ IMAGINED = "imagined"
 """Stands where a reference to the record would stand, in entries that a change adds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Frozen, frozen=True):
     """A result of the record with another value. key: of the result; value: canonical unit; was: what it is."""
 
     key: str
@@ -49,8 +48,7 @@ class Value:
         return _with_values(chart, {(self.reference, self.key): self.value})
 
 
-@dataclass(frozen=True, slots=True)
-class Filtration:
+class Filtration(Frozen, frozen=True):
     """Another eGFR (mL/min/1.73 m², whole), with the results that tell it: (reference, key, value) each."""
 
     bound: Bound
@@ -63,8 +61,7 @@ class Filtration:
         return _with_values(chart, {(reference, key): value for reference, key, value in self.results})
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Frozen, frozen=True):
     """A result that the record does not have, taken at the instant of the evaluation."""
 
     key: str
@@ -78,8 +75,7 @@ class Measured:
         return replace(chart, results=(result, *chart.results))
 
 
-@dataclass(frozen=True, slots=True)
-class Without:
+class Without(Frozen, frozen=True):
     """An entry of the record that is not there: a drug not taken or ordered, a diagnosis, a symptom, a test order."""
 
     reference: str
@@ -103,8 +99,7 @@ class Without:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Dose:
+class Dose(Frozen, frozen=True):
     """A drug of the record in another dose. value: mg a day of what is counted ("magnesium" or the ingredient)."""
 
     reference: str
@@ -120,8 +115,7 @@ class Dose:
         return _with_medication(chart, self.reference, lambda each: replace(each, dosage=_scaled(each.dosage, factor)))
 
 
-@dataclass(frozen=True, slots=True)
-class Since:
+class Since(Frozen, frozen=True):
     """A drug of the record taken for longer, in days."""
 
     reference: str
@@ -134,8 +128,7 @@ class Since:
         return _with_medication(chart, self.reference, lambda each: replace(each, start=start))
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Frozen, frozen=True):
     """A drug that the record does not have. state: active, or a draft in focus. days: since its start. mg: a day of the
     ingredient, or elemental magnesium; None: amount not known."""
 
@@ -170,8 +163,7 @@ class Taken:
         return replace(chart, medications=(medication, *chart.medications))
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Frozen, frozen=True):
     """A confirmed, active condition of this key, recorded at the instant."""
 
     key: str
@@ -182,8 +174,7 @@ class Recorded:
         return replace(chart, problems=(Problem(self.key, True, True, source, at, at), *chart.problems))
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(Frozen, frozen=True):
     """A symptom of this key, reported at the instant. site: body site, "" when not said."""
 
     key: str
@@ -195,8 +186,7 @@ class Reported:
         return replace(chart, symptoms=(Symptom(self.key, at, source, at, self.site or None), *chart.symptoms))
 
 
-@dataclass(frozen=True, slots=True)
-class Ordered:
+class Ordered(Frozen, frozen=True):
     """A test that is already ordered."""
 
     test: str

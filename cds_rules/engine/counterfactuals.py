@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from cds_rules.derive import Derived
 from cds_rules.engine.changes import Change, Dose, Filtration, Measured, Value, Without, applied
@@ -20,6 +19,7 @@ from cds_rules.engine.levers import filtration, levers
 from cds_rules.engine.reference import NO, YES, Judgement, State, World, judge, said
 from cds_rules.engine.settling import Rulebook, Scenario, Settled, settle
 from cds_rules.knowledge.rules import SEVERITY, All, Any, Indicator, Not, Pattern, Rule
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 MOST_LEAVES, MOST_WAYS = 3, 40
 """Leaves that may have to turn together, and how many such sets are looked at."""
@@ -31,8 +31,7 @@ Said = tuple[State, Indicator | None]
 Reached = Callable[[Sequence[Change]], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Counterfactual:
+class Counterfactual(Frozen, frozen=True):
     """Changes that suffice, none of which can be left out, and what the rule says then.
 
     outcome: after arbitration, of everything run as for a hook. instead: the cards that would appear with it, or become graver.

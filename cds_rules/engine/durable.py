@@ -17,7 +17,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from json.encoder import encode_basestring_ascii
 from typing import Any as Anything
@@ -26,6 +25,7 @@ from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, fits, pas
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Constant, Not, Pattern, patterns
 from cds_rules.vocabulary.errors import MatcherError
 from cds_rules.vocabulary.facts import Between, Fact
+from cds_rules.vocabulary.frozen import Frozen
 
 try:  # durable-rules does not import on Python 3.13 and later: there the reference matches alone
     import durable_rules_engine as _native
@@ -44,8 +44,7 @@ _ENDLESS = 2e12
 """Stands for an end that is open: no constant of a rule is as large."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Frozen, frozen=True):
     """A pattern without `in`, that some fact passes or that certainly none passes."""
 
     pattern: Pattern
@@ -347,8 +346,7 @@ def _ends(test: Comparison, present: bool) -> tuple[tuple[str, str], ...]:
             return ("ge", low if present else high), ("le", high if present else low)
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(Frozen, frozen=True):
     """Patterns that ask for the same facts, the tests of each field they name, and what the library has to be told.
 
     columns: field of the fact -> the fields of the library that hold it; of a number those of its ends that are asked.

@@ -8,7 +8,6 @@ Flows in: `Settled`. Flows out: `Explanation`s, what fired first, then nearest m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from cds_rules.derive import Derived
@@ -19,6 +18,7 @@ from cds_rules.engine.settling import Rulebook, Settled
 from cds_rules.knowledge.rules import SEVERITY, All, Any, Comparison, Not, Pattern, Rule
 from cds_rules.vocabulary.chart import Chart, Unread
 from cds_rules.vocabulary.facts import DOMAINS, KINDS, Between, Fact, Value
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.quantities import Vague
 
 Role = Literal["when", "level", "unless"]
@@ -26,8 +26,7 @@ _FAR = 9.0
 """Relative distance of what cannot be measured: a fact that is not there, a word that is another one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Distance:
+class Distance(Frozen, frozen=True):
     """How far a number is from the limit it misses. field: which number of the fact; unit: UCUM, "" without one."""
 
     field: str
@@ -41,8 +40,7 @@ class Distance:
         return abs(self.value - self.limit) / max(abs(self.limit), abs(self.value), 1e-9)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Frozen, frozen=True):
     """One comparison of a leaf with one fact. distance: for a comparison that is not met, where numbers tell it."""
 
     test: Comparison
@@ -52,8 +50,7 @@ class Check:
     distance: Distance | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Frozen, frozen=True):
     """One fact as a leaf reads it, test by test. measured: (field, value, unit) of the number behind words such as a tier."""
 
     fact: Fact
@@ -72,8 +69,7 @@ class Reading:
         return len(missed), sum(each.distance.relative if each.distance else 1.0 for each in missed)
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
+class Miss(Frozen, frozen=True):
     """A leaf that stands between a rule and its card: it would have to be met, or not met.
 
     reading: the nearest fact of its kind, None where the record has none.
@@ -90,8 +86,7 @@ class Miss:
         return self.leaf.condition
 
 
-@dataclass(frozen=True, slots=True)
-class Shortfall:
+class Shortfall(Frozen, frozen=True):
     """The fewest leaves that would have to be otherwise, and how far away they are in all."""
 
     misses: tuple[Miss, ...]
@@ -103,8 +98,7 @@ class Shortfall:
         return sum(miss.pattern.kind == "call" for miss in self.misses), len(self.misses), self.distance
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(Frozen, frozen=True):
     """One condition of a rule with its judgement. says: the level, or because what the rule would be silent.
 
     applies: the level that was chosen, the exception that silenced the rule, the trigger that is met.
@@ -116,8 +110,7 @@ class Clause:
     applies: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(Frozen, frozen=True):
     """Why a leaf cannot be judged. fields: what is not known of facts that are there. because: what was not delivered.
 
     domains: the parts of the record (`vocabulary.facts.DOMAINS`) that would tell. names: keys of the record it asks for.
@@ -132,8 +125,7 @@ class Lack:
     unusable: tuple[Unread, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Frozen, frozen=True):
     """Why a rule said what it said. shortfall: what stands between it and its card, None when it fired."""
 
     rule: Rule

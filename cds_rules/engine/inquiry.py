@@ -7,7 +7,6 @@ Floor: engine.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from cds_rules.engine.borderline import Borderline, borderline
@@ -18,12 +17,12 @@ from cds_rules.engine.judging import Finding, Outcome
 from cds_rules.engine.settling import Rulebook, Scenario, Settled, settle
 from cds_rules.knowledge.rules import Rule
 from cds_rules.vocabulary.chart import Chart
+from cds_rules.vocabulary.frozen import Frozen, field, replace
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(Frozen, frozen=True):
     """What the drafts of an order hook add to a finding.
 
     before: what the rule says of the open chart without them, overrides apart: they silence a card and take no risk away; None when it is not made for the open chart: a risk that is
@@ -35,14 +34,13 @@ class Added:
     magnesium_after: float
 
 
-@dataclass(frozen=True, slots=True)
-class Inquiry:
+class Inquiry(Frozen, frozen=True):
     """The questions that can be put to one evaluation."""
 
     rulebook: Rulebook
     scenario: Scenario
     settled: Settled
-    _kept: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def _once(self, question: str, about: str, work: Callable[[], T]) -> T:
         key = (question, about)

@@ -34,6 +34,7 @@ from cds_rules.vocabulary.asked import asked
 from cds_rules.vocabulary.chart import Source
 from cds_rules.vocabulary.errors import MatcherError
 from cds_rules.vocabulary.facts import HOOKS, KINDS, Fact, call
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.wording import Said, joined, said
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -42,8 +43,7 @@ By = Literal["unless", "draft", "group", "removal", "override", "comfort-care"]
 """What suppresses a rule that would fire: its own exception, its status, another rule, a clinician, comfort care."""
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Frozen, frozen=True):
     """An override that no longer stands. reason: its code, "" when none was given. changes: what is otherwise since then."""
 
     at: datetime
@@ -51,8 +51,7 @@ class Returned:
     changes: tuple[Said, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Frozen, frozen=True):
     """A rule that fired: its level, the facts it rests on, and what could not be told beside.
 
     rests_on: works out the evidence, when first asked: a finding that another card takes in is never asked. doubts:
@@ -94,8 +93,7 @@ def asked_fields(rule: Rule) -> Mapping[str, frozenset[str]]:
     return {kind: frozenset(fields) for kind, fields in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Frozen, frozen=True):
     """What became of one rule: exactly one a rule and evaluation.
 
     because: short sentences without patient data. by: what suppressed it; winner: the rule that did, for a group or a
@@ -113,8 +111,7 @@ _NOT_FIRED = Outcome("not-fired")
 _NO_LEVEL = Outcome("not-fired", because=(said("no level applies"),))
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Frozen, frozen=True):
     """What all rules of a hook say before arbitration.
 
     matcher: "durable-rules and reference", or "reference" with the reason after a colon. disagreements: conditions
@@ -127,8 +124,7 @@ class Verdict:
     disagreements: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
+class _Compiled(Frozen, frozen=True):
     """One hook's rules and their conditions by name: all triggers are judged first, then the details of rules not NO."""
 
     rules: tuple[Rule, ...]

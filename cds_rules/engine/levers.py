@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from cds_rules.derive import Derived
 from cds_rules.derive.kidneys import TIER_EGFR, egfr_bedside_schwartz, egfr_ckd_epi_2021
@@ -35,6 +34,7 @@ from cds_rules.engine.reference import NO, YES, Judgement, fits
 from cds_rules.knowledge.rules import Comparison, Constant, Pattern
 from cds_rules.vocabulary.chart import Result, Source
 from cds_rules.vocabulary.facts import Fact
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.quantities import half_up
 
 Alternatives = list[tuple[Change, ...]]
@@ -82,8 +82,7 @@ def levers(leaf: Judgement, wanted: bool, derived: Derived) -> Alternatives:
     return [each for each in dict.fromkeys(found) if 0 < len(each) <= _MOST_TOGETHER]
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(Frozen, frozen=True):
     pattern: Pattern
     judgement: Judgement
     wanted: bool
@@ -182,8 +181,7 @@ def _patient(leaf: _Leaf) -> Alternatives:
 # --- numbers -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(Frozen, frozen=True):
     """Numbers between two ends; an end that belongs to it or not."""
 
     low: float = -math.inf

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cds_rules.engine.judging import Finding, Outcome, Returned, Verdict
@@ -19,6 +18,7 @@ from cds_rules.knowledge.decisions import Decisions
 from cds_rules.knowledge.rules import SEVERITY, Indicator, Worse
 from cds_rules.vocabulary.chart import Chart
 from cds_rules.vocabulary.facts import KINDS, NOT_KNOWN, Between, Fact, Value, ends
+from cds_rules.vocabulary.frozen import Frozen, replace
 from cds_rules.vocabulary.wording import Said, said, word
 
 _SAME = 1e-9
@@ -28,8 +28,7 @@ Measure = float | Between | None
 """What a rule measures worsening by: a number, the ends of one, None where the record has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(Frozen, frozen=True):
     """One rule on a card as it stood: its level, the products it was about, and what it measures worsening by."""
 
     rule: str
@@ -38,8 +37,7 @@ class Covered:
     measures: Mapping[str, Measure] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Frozen, frozen=True):
     """A card that was overridden. indicator: of the card. reason: code, "" when none was given. covers: the card's own rule first."""
 
     at: datetime

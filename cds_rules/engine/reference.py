@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import Any as Anything
@@ -18,6 +17,7 @@ from typing import Literal
 
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Indicator, Not, Pattern, Rule
 from cds_rules.vocabulary.facts import Between, Fact, Value
+from cds_rules.vocabulary.frozen import Frozen
 
 
 class Truth(IntEnum):
@@ -163,8 +163,7 @@ def truth(condition: Condition, world: World) -> Truth:
     return meaning(condition)(world)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Frozen, frozen=True):
     """A condition with its truth, the facts that bear it, and the judgements of its parts.
 
     For a pattern that is met the facts are those that pass; for one that is not, all of its kind (the near misses).

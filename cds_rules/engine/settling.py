@@ -7,7 +7,6 @@ Flows in: a `Rulebook` (built once) and a `Scenario`. Flows out: `Settled`. Floo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from cds_rules.derive import Derived, Tables, derive
@@ -17,10 +16,10 @@ from cds_rules.engine.overrides import Override, heed
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.decisions import Decisions
 from cds_rules.vocabulary.chart import Chart
+from cds_rules.vocabulary.frozen import Frozen, field
 
 
-@dataclass(frozen=True, slots=True)
-class Rulebook:
+class Rulebook(Frozen, frozen=True):
     """What settles a chart: the compiled rules, the order between them, the packs' tables and decisions."""
 
     judge: Judge
@@ -40,8 +39,7 @@ class Rulebook:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Frozen, frozen=True):
     """A chart as it is or as it might be, and the question.
 
     missing: domain of the record -> why it is not wholly there. overrides: what was answered to earlier cards.
@@ -54,8 +52,7 @@ class Scenario:
     overrides: tuple[Override, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Frozen, frozen=True):
     """What rules make of a scenario: the findings that stay, most urgent first, and one outcome for each rule.
 
     overridden: rule -> why an override keeps it silent.

@@ -15,13 +15,13 @@ from cds_rules.fhir.resource_types import RESOURCE_TYPES
 from cds_rules.fhir.wire import SHAPES, Buffer, Entry, Misfit
 from cds_rules.vocabulary.chart import Unread
 from cds_rules.vocabulary.errors import BadInput
+from cds_rules.vocabulary.frozen import Frozen
 
 DRAFT = "draft"
 _DEEPEST = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Frozen, frozen=True):
     """One delivered document: a resource, a Bundle of any type, Parameters, or an array of them.
 
     raw: JSON in UTF-8. origin: where it came from ("prefetch:labs", a file name), for messages; "draft" for the resources of

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cds_rules.fhir import dosage as dosages
@@ -21,6 +21,7 @@ from cds_rules.fhir.wire import Spoken, clipped, many, spoken
 from cds_rules.knowledge.classes import classes
 from cds_rules.knowledge.codes import ATC, RXNORM, system_name
 from cds_rules.vocabulary.chart import Amount, Dosage, Medication, Product, Source, State
+from cds_rules.vocabulary.frozen import replace
 
 GAP = timedelta(days=30)
 """The longest gap inside an uninterrupted run of one ingredient."""

@@ -15,14 +15,14 @@ from cds_rules.fhir.reader import Reader
 from cds_rules.fhir.wire import Misfit, many
 from cds_rules.vocabulary.chart import Sex, Source, Subject
 from cds_rules.vocabulary.clock import completed_years
+from cds_rules.vocabulary.frozen import Frozen
 
 OLDEST_YEARS = 122
 """The longest life on record: an earlier birth is a placeholder, or was moved to hide an age."""
 _SEXES: dict[str | None, Sex] = {"male": "male", "female": "female"}
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Frozen, frozen=True):
     """A Patient resource, its reference in the chart and the address it was delivered under."""
 
     patient: wire.Patient

@@ -9,7 +9,6 @@ Floor: fhir.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from cds_rules.fhir.reader import Reader, a_or_an
 from cds_rules.fhir.wire import Entry, Misfit
 from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Chart, Unread
+from cds_rules.vocabulary.frozen import Frozen
 
 T = TypeVar("T")
 _UNOWNED = frozenset(("Patient", "Medication", "Specimen"))
@@ -47,8 +47,7 @@ _DRAFTED = frozenset(("MedicationRequest", "MedicationOrder", "ServiceRequest", 
 """What context.draftOrders may hold for us; a MedicationOrder of DSTU2 is read as a draft, and only as one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Frozen, frozen=True):
     """A chart, and what it was read from.
 
     raw: the bytes of each resource that was read, by the reference its `Source`s carry. drafts: the references that are

@@ -20,6 +20,7 @@ from cds_rules.knowledge.terminology import Terminology
 from cds_rules.vocabulary.chart import Event, Order, Problem, Result, Symptom, Unread
 from cds_rules.vocabulary.clock import is_exact_day, last_day, parse_moment
 from cds_rules.vocabulary.facts import DRAFTS
+from cds_rules.vocabulary.frozen import Frozen
 
 TOLERANCE = timedelta(minutes=5)
 """How far in the future a date may lie before it makes its resource unusable (clinical specification 4.2)."""
@@ -29,8 +30,7 @@ TOLERANCE = timedelta(minutes=5)
 _parsed = lru_cache(maxsize=16384)(parse_moment)
 
 
-@dataclass(frozen=True, slots=True)
-class Dated:
+class Dated(Frozen, frozen=True):
     """A date of the record: the first moment it can mean; for one without a day the last moment, and as it is written."""
 
     at: datetime

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from cds_rules.fhir import wire
 from cds_rules.fhir.wire import many
+from cds_rules.vocabulary.frozen import Frozen
 
 Version = Literal["DSTU2", "STU3", "R4", "R5"]
 _ANY = object
@@ -27,8 +27,7 @@ _NUMBERED: Mapping[str, Version] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Frozen, frozen=True):
     """A field as another version has it.
 
     field: its name there. form: the type that only that version gives it, where the name alone does not tell. settle: puts

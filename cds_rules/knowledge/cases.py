@@ -17,7 +17,6 @@ Floor: knowledge.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from cds_rules.knowledge.conditions import Words
 from cds_rules.knowledge.files import Reader, near, read_yaml, shown
 from cds_rules.vocabulary.errors import Mistake
 from cds_rules.vocabulary.facts import HOOKS, KINDS, Between, Fact, Value, between, call, fact
+from cds_rules.vocabulary.frozen import Frozen
 
 EXPECTATIONS = ("silent", "info", "warning", "critical", "not-judged")
 
@@ -49,8 +49,7 @@ QUIET: Mapping[str, Mapping[str, Value]] = {
 """The facts there is exactly one of, for a quiet adult with good kidneys and no medication."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Frozen, frozen=True):
     """One world and what a rule says in it. gaps: kinds of fact of which some may be missing."""
 
     rule: str

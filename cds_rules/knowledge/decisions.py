@@ -7,14 +7,13 @@ A pack declares each as a parameter with its bounds, and a site may change it th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from typing import Any
 
 from cds_rules.knowledge.rules import Parameter
+from cds_rules.vocabulary.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
+class Decisions(Frozen, frozen=True):
     """One value for each decision [P] of the clinical specification that is not a number of a single rule.
 
     Limits of magnesium and its bands in mg/dL (3.6, 3.7); of CK in U/L (3.8). aki_reference: which baseline creatinine is
@@ -38,7 +37,7 @@ class Decisions:
     override_silence_critical: float = 7.0
 
 
-NAMES = tuple(field.name for field in fields(Decisions))
+NAMES = Decisions.__struct_fields__
 STANDARD = Decisions()
 """As the clinical specification decides."""
 

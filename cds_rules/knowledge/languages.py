@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +20,7 @@ from types import MappingProxyType
 from cds_rules.knowledge.files import Reader, near, read_yaml
 from cds_rules.knowledge.rules import CardText
 from cds_rules.vocabulary.errors import Mistake, PackError
+from cds_rules.vocabulary.frozen import Frozen, field
 from cds_rules.vocabulary.quantities import DATED, JUST_NOW, Vague, aged, plain
 from cds_rules.vocabulary.wording import Said, filled, places
 
@@ -31,8 +31,7 @@ _DAY_PART = re.compile(r"%d[^%]*|[^%\w]*%d\Z")
 _NUMBER = re.compile(r"(?<![\w.,])((?:[<>]=?\s?)?\d+)\.(\d+)(?![\w.,])")
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(Frozen, frozen=True):
     """How a language says what is said in English.
 
     tag: BCP 47. decimal: the decimal sign. day: strftime of a day. phrases: English pattern -> pattern. English itself has
@@ -108,8 +107,7 @@ class Language:
         return self.charted(str(value)) if mark == "charted" else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
+class Translation(Frozen, frozen=True):
     """What a pack says in one language: words by their English, and titles and texts of rules by id."""
 
     tag: str

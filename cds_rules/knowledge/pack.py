@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from cds_rules.knowledge.rules import (
 )
 from cds_rules.vocabulary.errors import Mistake, PackError
 from cds_rules.vocabulary.facts import HOOKS, KINDS, TESTS
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -46,8 +46,7 @@ VERSION = re.compile(r"\d+\.\d+\.\d+\Z")
 OFFERS = ("stop", "delete", "revise", *(f"order-{test}" for test in TESTS if test != "other"))
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
+class Pack(Frozen, frozen=True):
     """Everything a folder says, read and checked."""
 
     name: str
@@ -87,8 +86,7 @@ def read_tables(folder: Path) -> dict[str, Rows]:
     return tables
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Frozen, frozen=True):
     """What a site changes: parameter name -> value, and the file that says so."""
 
     path: str

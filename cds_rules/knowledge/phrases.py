@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
+
+from cds_rules.vocabulary.frozen import Frozen
 
 P = TypeVar("P")
 
@@ -60,8 +61,7 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(text))
 
 
-@dataclass(frozen=True, slots=True)
-class Found(Generic[P]):
+class Found(Frozen, Generic[P], frozen=True):
     """A phrase at words[start:end]."""
 
     start: int

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from cds_rules.knowledge.classes import magnesium_class, reaching
 from cds_rules.knowledge.codes import ATC, NDC, RXNORM, Codes, ndc11, system_name
 from cds_rules.knowledge.phrases import Phrases, fold
 from cds_rules.vocabulary.chart import MagnesiumContent, Product
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 Row = Mapping[str, str]
 Coding = tuple[str, str, str]
@@ -76,8 +76,7 @@ _LESS_MAGNESIUM_MG_PER_ML = 1.0
 _PARENTERAL = frozenset({"iv_magnesium", "parenteral_nutrition", "iv_fluid_or_electrolyte_mix"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
+class _Name(Frozen, frozen=True):
     """What a name in a text stands for. kind: name, trace, labelled, exclude or fluid; product: RxNorm code it stands for."""
 
     ingredients: tuple[str, ...]
@@ -86,8 +85,7 @@ class _Name:
     route: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(Frozen, frozen=True):
     """What a text says of a product, with certainty."""
 
     ingredients: tuple[str, ...]

@@ -7,11 +7,11 @@ Floor: knowledge.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
-from typing import Literal, TypeVar
+from typing import Literal
+
+from cds_rules.vocabulary.frozen import Frozen
 
 Operator = Literal["eq", "in", "lt", "le", "gt", "ge"]
 Constant = str | float | bool
@@ -22,8 +22,7 @@ INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
 SEVERITY = {indicator: rank for rank, indicator in enumerate(INDICATORS)}
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Frozen, frozen=True, eq=False):
     """One comparison of a field with constants; several constants only for "in".
 
     parameter: the project decision that the constant is the value of, "" for one that the rule itself names.
@@ -32,41 +31,24 @@ class Comparison:
     field: str
     operator: Operator
     constants: tuple[Constant, ...]
-    parameter: str = dataclasses.field(default="", compare=False)
+    parameter: str = ""
+
+    def __eq__(self, other: object) -> bool:  # whoever decided on the constant, the comparison is the same
+        return isinstance(other, Comparison) and self._asks == other._asks
+
+    def __hash__(self) -> int:
+        return hash(self._asks)
+
+    @property
+    def _asks(self) -> tuple[str, Operator, tuple[Constant, ...]]:
+        return self.field, self.operator, self.constants
 
     def __str__(self) -> str:
         words = {"eq": "is", "in": "is one of", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
         return f"{self.field} {words[self.operator]} {', '.join(_said(constant) for constant in self.constants)}"
 
 
-class _Deep:
-    """Has a place for its hash."""
-
-    __slots__ = ("_hash",)
-    _hash: int
-
-
-_Kind = TypeVar("_Kind", bound=_Deep)
-
-
-def _hashed_once(kind: type[_Kind]) -> type[_Kind]:
-    """Let a class of deep values keep its hash: what is made for a condition or a rule is looked up by it on every call."""
-    whole = kind.__hash__
-
-    def kept(self: _Deep) -> int:
-        try:
-            return self._hash
-        except AttributeError:
-            object.__setattr__(self, "_hash", found := whole(self))
-            return found
-
-    kind.__hash__ = kept  # type: ignore[assignment, method-assign]  # what a dataclass made is replaced
-    return kind
-
-
-@_hashed_once
-@dataclass(frozen=True, slots=True)
-class Pattern(_Deep):
+class Pattern(Frozen, frozen=True, cache_hash=True):
     """There is a fact of this kind that passes every test."""
 
     kind: str
@@ -76,9 +58,7 @@ class Pattern(_Deep):
         return f"{self.kind}: {' and '.join(str(test) for test in self.tests)}" if self.tests else self.kind
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
-class All(_Deep):
+class All(Frozen, frozen=True, cache_hash=True):
     """Every part is met."""
 
     parts: tuple[Condition, ...]
@@ -87,9 +67,7 @@ class All(_Deep):
         return "all of (" + "; ".join(str(part) for part in self.parts) + ")"
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
-class Any(_Deep):
+class Any(Frozen, frozen=True, cache_hash=True):
     """At least one part is met."""
 
     parts: tuple[Condition, ...]
@@ -98,9 +76,7 @@ class Any(_Deep):
         return "any of (" + "; ".join(str(part) for part in self.parts) + ")"
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
-class Not(_Deep):
+class Not(Frozen, frozen=True, cache_hash=True):
     """The part is certainly not met."""
 
     part: Condition
@@ -131,16 +107,14 @@ def patterns(condition: Condition) -> Iterator[Pattern]:
                 yield from patterns(part)
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Frozen, frozen=True):
     """An indicator and when it applies; the first level that is met wins."""
 
     indicator: Indicator
     when: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Unless:
+class Unless(Frozen, frozen=True):
     """A suppression: the rule stays silent when this is met, and the explanation says because what."""
 
     when: Condition
@@ -154,8 +128,7 @@ ANY_CITED = "any-cited"
 """In a suggestion's classes: every medication in focus that the finding rests on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(Frozen, frozen=True):
     """An offer on the card, by a building block of clinical specification 0.9.
 
     offer: stop, delete, revise, or order-<test>. classes: which medications a stop, delete or revise is about; ingredient:
@@ -173,8 +146,7 @@ class Suggestion:
     below: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CardText:
+class CardText(Frozen, frozen=True):
     """The texts of a card in one language, as templates over the derived views (docs/rule-authors.md)."""
 
     summary: str
@@ -184,8 +156,7 @@ class CardText:
     uncertain: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Frozen, frozen=True):
     """What stands behind a number or a claim: grade A, B or C (clinical specification 0.10) and where to read it.
 
     year: of publication; 0 where the citation gives none. population: whom it was seen in; "" where that is not known.
@@ -201,8 +172,7 @@ class Evidence:
     population: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Worse:
+class Worse(Frozen, frozen=True):
     """What this rule calls worse since a card was overridden: a field of some facts that rises, or falls.
 
     A number, or a word of a list that goes from good to bad (then it rises). called: in words, for the card.
@@ -217,17 +187,14 @@ class Worse:
         return f"{self.about} {'rises' if self.rises else 'falls'} {self.field}"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Frozen, frozen=True):
     """A link on the card to something outside."""
 
     label: str
     url: str
 
 
-@_hashed_once
-@dataclass(frozen=True, slots=True)
-class Rule(_Deep):
+class Rule(Frozen, frozen=True, cache_hash=True):
     """One rule of a pack, complete; its id is its file name."""
 
     id: str
@@ -267,8 +234,7 @@ class Rule(_Deep):
             yield f"unless {number}", unless.when
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Frozen, frozen=True):
     """Rules of which one patient sees at most one card; order breaks ties."""
 
     id: str
@@ -276,8 +242,7 @@ class Group:
     rules: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(Frozen, frozen=True):
     """A card of `by` takes away the cards of `removes` that are not more severe (clinical specification 0.6)."""
 
     by: frozenset[str]
@@ -287,8 +252,7 @@ class Removal:
     unless: Condition | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Frozen, frozen=True):
     """A project decision that a site may change: a number within bounds (both ends allowed), or one of several words.
 
     choices: the words; empty for a number, which has low and high.

@@ -9,7 +9,6 @@ Floor: knowledge.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -18,6 +17,7 @@ from cds_rules.knowledge.phrases import Phrases, fold, words
 from cds_rules.knowledge.products import Products
 from cds_rules.knowledge.units import Units
 from cds_rules.vocabulary.chart import Product
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 Coding = tuple[str, str, str]
 """(system, code, display), "" where the record is silent; systems as charted, not normalized."""
@@ -46,8 +46,7 @@ _FROM_BLOOD = frozenset(
 _BROAD_CODE = "abdomen", "stomach", "pelvis", "uterus", "menstrual"
 
 
-@dataclass(frozen=True, slots=True)
-class LabMatch:
+class LabMatch(Frozen, frozen=True):
     """A laboratory key of 5.2 with the method the code names; excluded says why such a result must not count, or ""."""
 
     key: str
@@ -55,8 +54,7 @@ class LabMatch:
     excluded: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SymptomMatch:
+class SymptomMatch(Frozen, frozen=True):
     """A symptom key of 5.4 and what the code or text itself says about site, side and timing."""
 
     key: str
@@ -66,8 +64,7 @@ class SymptomMatch:
     muscle_specific: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Frozen, frozen=True):
     """What a question of a questionnaire asks for, and which answer says yes.
 
     least: the smallest number that does. answer: the code of the answer that does. Neither: an answer that affirms.

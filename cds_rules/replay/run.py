@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -35,6 +36,7 @@ from cds_rules.store.packing import packed
 from cds_rules.vocabulary.chart import Source, Unread
 from cds_rules.vocabulary.clock import completed_years
 from cds_rules.vocabulary.errors import BadInput, CdsRulesError
+from cds_rules.vocabulary.frozen import Frozen, replace
 from cds_rules.vocabulary.wording import Said, said, word
 from cds_rules.vocabulary.wording import joined as joined_words
 
@@ -42,8 +44,7 @@ _AHEAD = 64
 """Tasks a process pool is given ahead of the one whose answer is awaited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Frozen, frozen=True):
     """How to replay.
 
     strict: full FHIR validation of all that is read. packs, folders, parameters, codes: as for `load_packs`. language: of the
@@ -61,8 +62,7 @@ class Options:
     calls: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Frozen, frozen=True):
     """One evaluation as replay tells of it, without the chart it came from.
 
     name: stem of the file, by which expected cards are found. about: the patient in a few words. order: the reference of
@@ -89,7 +89,7 @@ class Result:
     drafts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     call: bytes = b""
-    outcomes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    outcomes: Mapping[str, tuple[str, str]] = {}
 
 
 @dataclass(slots=True)
@@ -350,4 +350,4 @@ def _strict(record: Record) -> tuple[Record, tuple[Unread, ...]]:
             kept.append(item)
         else:
             unread.append(Unread(item.reference, "invalid", reason))
-    return replace(record, items=kept), tuple(unread)
+    return changed(record, items=kept), tuple(unread)

@@ -6,7 +6,7 @@ Flows in: an alert of the store, knowledge. Flows out: a `Case`. Floor: edge (re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from cds_rules.cards.cards import title
@@ -24,6 +24,7 @@ from cds_rules.store.browse import Found
 from cds_rules.store.errors import StoreError
 from cds_rules.store.keys import Keys
 from cds_rules.store.recall import Fate
+from cds_rules.vocabulary.frozen import replace
 from cds_rules.vocabulary.wording import Said, said
 
 _MOST_NEAR = 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cds_rules.cards.reasons import together
@@ -16,6 +16,7 @@ from cds_rules.engine.changes import Change, Dose, Filtration, Measured, Reporte
 from cds_rules.engine.judging import Outcome
 from cds_rules.engine.levers import filtration
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
+from cds_rules.vocabulary.frozen import replace
 from cds_rules.vocabulary.wording import Said, joined, said, word
 
 NONE = "none"

@@ -8,18 +8,17 @@ Floor: vocabulary.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
+from cds_rules.vocabulary.frozen import Frozen, field
 from cds_rules.vocabulary.wording import Said, said
 
 Sex = Literal["male", "female"]
 State = Literal["active", "stopped", "draft"]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Frozen, frozen=True):
     """Where a statement stands in the record.
 
     reference: "Type/id"; a resource without id gets "Type#n" with n its place in what was delivered, counted from 1.
@@ -34,8 +33,7 @@ class Source:
     written: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Frozen, frozen=True):
     """A resource, or a part of one, that was not used, and why.
 
     reason is one word of `UNREAD_REASONS`; detail says what was found and what belongs there, without names or text of
@@ -71,8 +69,7 @@ UNREAD_REASONS: Mapping[str, Said] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Frozen, frozen=True):
     """The patient. birth_date may be cut to its year or month: then `birth_date` is its first day.
 
     deceased: when the patient died, None for one who is not known to be dead at the evaluation.
@@ -85,8 +82,7 @@ class Subject:
     source: Source | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Frozen, frozen=True):
     """One usable measured value: laboratory, vital sign, body measure, ECG interval or coded finding.
 
     key: clinical specification 5.2 (creatinine, egfr_reported, magnesium, potassium, ..., sbp, hr, rr, weight, height, slco1b1).
@@ -111,16 +107,14 @@ class Result:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Frozen, frozen=True):
     """A number with a unit in lower-case words of dosing: "mg", "g", "mcg", "mL", "mEq", "mmol", "unit" (tablet, capsule, ...)."""
 
     value: float
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dosage:
+class Dosage(Frozen, frozen=True):
     """How a product is taken, as far as it can be read with certainty.
 
     dose: amount each time (the upper end of a range). per_day: times a day; None when not known. one_time: given once.
@@ -136,8 +130,7 @@ class Dosage:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(Frozen, frozen=True):
     """What the terminology knows of a product: its ingredients and their strengths.
 
     ingredients: lower-case names. strengths: (ingredient, amount in mg, per: "unit" or "mL") where known.
@@ -152,8 +145,7 @@ class Product:
     magnesium: MagnesiumContent | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MagnesiumContent:
+class MagnesiumContent(Frozen, frozen=True):
     """Elemental magnesium of a product. Units: mg per `per` ("unit" or "mL"); None when not known.
 
     basis: "salt" (strength is the salt's weight), "elemental", "ambiguous" (see clinical specification 9.10: `elemental_mg` is the
@@ -168,8 +160,7 @@ class MagnesiumContent:
     strength_mg: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Medication:
+class Medication(Frozen, frozen=True):
     """One medication of the record or one drafted order, after status, date and de-duplication rules (clinical specification 4.1).
 
     state: "active"; "stopped" (stopped or completed, with `stop` when known); "draft" (this hook's drafts only).
@@ -203,8 +194,7 @@ class Medication:
     unconfirmed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Frozen, frozen=True):
     """One condition of the record that counts, by key of clinical specification 5.3; one code may give several problems.
 
     active: clinicalStatus active, recurrence, relapse or absent. confirmed: False for unconfirmed, provisional and
@@ -220,8 +210,7 @@ class Problem:
     abated: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Symptom:
+class Symptom(Frozen, frozen=True):
     """One reported symptom or sign by key of clinical specification 5.4.
 
     site: leg, calf, foot, toe, thigh, hip, buttock, arm, hand, shoulder, upper-arm, back, generalized, muscle, abdomen,
@@ -242,8 +231,7 @@ class Symptom:
     onset_written: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Frozen, frozen=True):
     """A test that is already ordered: test is magnesium, creatinine, bmp, cmp, ck, tsh, calcium, ecg, vitamin-d, other."""
 
     test: str
@@ -251,8 +239,7 @@ class Order:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Frozen, frozen=True):
     """Something that happened at a time: key is dialysis, kidney-transplant, delivery; ongoing for an active order or plan."""
 
     key: str
@@ -261,8 +248,7 @@ class Event:
     ongoing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Frozen, frozen=True):
     """Everything that was read about one patient at one instant; newest first in each tuple, undated last."""
 
     subject: Subject | None

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from cds_rules.vocabulary.chart import Source
+from cds_rules.vocabulary.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
+class Between(Frozen, frozen=True):
     """A number that is known as the two ends between which it lies, both included and different; `math.inf`: no end.
 
     >>> str(Between(400.0, math.inf)), str(Between(3.0, 33.5))
@@ -46,8 +45,7 @@ DRAFTS = "drafts"
 """The drafts of an order hook. They come with the call itself: they are never missing, but one of them may be unreadable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Frozen, frozen=True):
     """One field of a kind of fact: its type, its unit ("" for none), its allowed words (empty: any), and its meaning.
 
     ordered: the words go from good to bad.
@@ -60,8 +58,7 @@ class Field:
     ordered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Frozen, frozen=True):
     """One kind of fact: its fields and the domains of the record without which its absence says nothing.
 
     names: the field that says what a fact of this kind is about, "" where there is exactly one fact.
@@ -73,8 +70,7 @@ class Kind:
     names: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Frozen, frozen=True):
     """A statement a rule can match, with the places in the record it rests on.
 
     own: the places of single fields, of a fact that sums up several things (magnesium by mouth and by vein).

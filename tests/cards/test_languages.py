@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from cds_rules.cards.texts import SUMMARY_LIMIT, escaped
 from cds_rules.engine.overrides import Override, covered
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.hooks.request import read_request
+from cds_rules.vocabulary.frozen import replace
 from tests.samples import samples
 from tests.vignettes import read
 from tests.vignettes.render import AT, STYLES, render

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cds_rules.engine.overrides import Covered, Override
 from cds_rules.evaluate import Knowledge, evaluate
 from cds_rules.hooks.request import read_request
 from cds_rules.hooks.response import answered
+from cds_rules.vocabulary.frozen import replace
 
 SAMPLES = Path("fhir_samples")
 

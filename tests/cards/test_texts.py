@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +12,7 @@ from cds_rules.cards.views import vocabulary
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import CardText
 from cds_rules.vocabulary.errors import PackError
+from cds_rules.vocabulary.frozen import replace
 
 # the most permissive reader: raw HTML passes, bare addresses become links
 PERMISSIVE = MarkdownIt("gfm-like", {"html": True, "linkify": False}).enable(["table", "strikethrough"])

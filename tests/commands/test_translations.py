@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from cds_rules.commands.translations import mistakes, numbers, our_phrases, pack_phrases
 from cds_rules.evaluate import Knowledge
 from cds_rules.knowledge.pack import Pack
+from cds_rules.vocabulary.frozen import replace
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from cds_rules.knowledge.decisions import Decisions
+from cds_rules.vocabulary.frozen import replace
 from tests.derive.charts import creatinine, derived, field, problem, result
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cds_rules.vocabulary.chart import Amount, Dosage
+from cds_rules.vocabulary.frozen import replace
 from tests.derive.charts import ago, cramp, derived, dosage, event, facts, field, medication, oxide, problem, statin
 
 ROWS = [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 
 from cds_rules.derive.magnesium import magnesium_limits_mg_dl, supplement_limit_mg
 from cds_rules.vocabulary.chart import Amount, Dosage, MagnesiumContent
 from cds_rules.vocabulary.facts import Between
+from cds_rules.vocabulary.frozen import replace
 from tests.derive.charts import ago, derived, dosage, elemental, field, medication, oxide, problem, sulfate_iv
 
 LIQUID = MagnesiumContent("magnesium hydroxide", 33.34, "mL", "salt", strength_mg=80)

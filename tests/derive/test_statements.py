@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from cds_rules.derive.statements import SINGLE
 from cds_rules.vocabulary.chart import Order
 from cds_rules.vocabulary.facts import DOMAINS, KINDS, fact
+from cds_rules.vocabulary.frozen import replace
 from tests.derive.charts import (
     cramp,
     creatinine,

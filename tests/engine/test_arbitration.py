@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from cds_rules.engine.arbitration import Policy, arbitrate
 from cds_rules.engine.judging import Finding, Outcome, Verdict
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import Comparison, Group, Indicator, Pattern, Removal, Rule
 from cds_rules.vocabulary.facts import fact
+from cds_rules.vocabulary.frozen import replace
 
 COMFORT = Pattern("patient", (Comparison("comfort_care", "eq", (True,)),))
 QUIET = World([fact("patient", comfort_care=False)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from cds_rules.engine.overrides import Covered, Override, covered
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.store.packing import memory, remembered
 from cds_rules.vocabulary.facts import Between
+from cds_rules.vocabulary.frozen import replace
 from tests.fhir.builders import AT, Json, bundle, document, lab, patient, request
 
 OXIDE = "Magnesium oxide 400 mg tablet"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import pickle
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, passes, truth, unknowns
 from cds_rules.knowledge.rules import ALWAYS, All, Any, Comparison, Condition, Not, Operator, Pattern
 from cds_rules.vocabulary.facts import Between, between, fact
+from cds_rules.vocabulary.frozen import replace
 
 HIGH = Pattern("lab", (Comparison("code", "eq", ("magnesium",)), Comparison("value", "gt", (3.0,))))
 G5 = Pattern("kidney", (Comparison("tier", "eq", ("G5",)),))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from cds_rules.fhir import read_chart
 from cds_rules.vocabulary.chart import UNREAD_REASONS, Chart
+from cds_rules.vocabulary.frozen import replace
 from tests.fhir.builders import (
     AT,
     ICD,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cds_rules.derive import Derived
+from cds_rules.derive import derive
 from cds_rules.engine.judging import Outcome, Verdict
 from cds_rules.engine.reference import World
 from cds_rules.engine.settling import Scenario, Settled
 from cds_rules.evaluate import Evaluation
 from cds_rules.vocabulary.chart import Chart
+from cds_rules.vocabulary.frozen import replace
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
-NOTHING = Derived.__new__(Derived)
+NOTHING = derive(Chart(None), hook="patient-view", at=AT, tables={})
 
 
 def card(rule: str = "mg-total-dose", **fields: Any) -> dict[str, Any]:

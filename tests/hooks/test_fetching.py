@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from cds_rules.fhir import Document
 from cds_rules.hooks.fetching import asks, completed, medications_not_sent, settled
 from cds_rules.hooks.prefetch import QUERIES, State
 from cds_rules.hooks.request import read_request
+from cds_rules.vocabulary.frozen import replace
 from tests.hooks.build import PATIENT, body, context, everything, searchset
 from tests.hooks.fakes import AT
 from tests.laws.patients import Patient, Patients

@@ -10,19 +10,18 @@ import copy
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from cds_rules.evaluate import Evaluation, Knowledge, evaluate
 from cds_rules.knowledge.rules import SEVERITY
 from cds_rules.vocabulary.facts import ORDER_HOOKS
+from cds_rules.vocabulary.frozen import Frozen, replace
 from tests.laws.patients import LABS, PERSON, TERMINOLOGY, Json, Patient, Patients, ago, concept, key_of, quantity
 
 NOT_USED = "**Not used / uncertain**"
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(Frozen, frozen=True):
     """One patient before the judge. answer: what the patient as drawn is told."""
 
     knowledge: Knowledge

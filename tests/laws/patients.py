@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from cds_rules.evaluate import Call
 from cds_rules.fhir import Document
 from cds_rules.knowledge.pack import Rows
 from cds_rules.vocabulary.facts import ORDER_HOOKS
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 AT = datetime(2026, 6, 15, 14, 30, tzinfo=UTC)
 """The evaluation instant of all patients."""
@@ -35,8 +35,7 @@ TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Patient:
+class Patient(Frozen, frozen=True):
     """One record and the question: resources of the chart in order, the drafts, the hook."""
 
     hook: str

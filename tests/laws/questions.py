@@ -6,7 +6,6 @@ Flows in and out: as for the laws of answers (`tests.laws.laws`).
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 from cds_rules.engine.changes import applied
 from cds_rules.engine.counterfactuals import counterfactuals
@@ -16,6 +15,7 @@ from cds_rules.engine.reference import YES
 from cds_rules.engine.settling import settle
 from cds_rules.evaluate import Evaluation, Knowledge
 from cds_rules.knowledge.rules import SEVERITY
+from cds_rules.vocabulary.frozen import replace
 from tests.laws.laws import Trial
 
 Told = str | None

@@ -6,7 +6,6 @@ More patients: `python -m tests.laws 10000`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from cds_rules.evaluate import Evaluation, Knowledge, evaluate
 from cds_rules.knowledge.rules import SEVERITY
+from cds_rules.vocabulary.frozen import replace
 from tests.laws.laws import LAWS, OPPOSED, Trial, levels
 from tests.laws.patients import LOINC, PERSON, RXNORM, Json, Patient, Patients, ago, concept, quantity
 

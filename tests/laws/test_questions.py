@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -15,6 +14,7 @@ from cds_rules.engine.faithfulness import unfaithful
 from cds_rules.engine.judging import Outcome
 from cds_rules.evaluate import Evaluation, Knowledge, evaluate
 from cds_rules.hooks.request import read_request
+from cds_rules.vocabulary.frozen import replace
 from tests.laws.laws import Trial
 from tests.laws.patients import Patients
 from tests.laws.questions import QUESTIONS, counterfactuals_hold, explained_once

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from cds_rules.engine.inquiry import Inquiry
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.review.whatif import NONE, Answer, answer, form
+from cds_rules.vocabulary.frozen import replace
 from tests.store.scenes import SAMPLES, decided, sample
 
 NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/request.json"))

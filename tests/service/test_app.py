@@ -6,7 +6,6 @@ import gzip
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from starlette.testclient import TestClient
 from cds_rules.hooks.discovery import SERVICES
 from cds_rules.service.edge import correlation_of
 from cds_rules.service.settings import Cors, Limits
+from cds_rules.vocabulary.frozen import replace
 from tests.hooks.build import body, context, request
 from tests.hooks.fakes import AT, card, evaluation, unjudged
 from tests.hooks.test_discovery import hollow

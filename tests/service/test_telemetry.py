@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from cds_rules.service.metrics import Metrics
 from cds_rules.service.settings import Settings, Telemetry
 from cds_rules.service.traces import NoTraces, Spans, traces
 from cds_rules.vocabulary.errors import CdsRulesError
+from cds_rules.vocabulary.frozen import replace
 from tests.hooks.build import body, context, everything, magnesium, searchset
 from tests.hooks.fakes import AT, card, evaluation
 from tests.service.conftest import HERE, Stage
