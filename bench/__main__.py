@@ -517,7 +517,9 @@ def review() -> None:
             ("a page in the middle", {"query": urlencode({"older": at_half})}),
             ("one rule", {"query": "rule=mg-oral-severe-ckd"}),
             ("overridden and critical", {"query": "state=overridden&level=critical"}),
-            ("in a review set: none", {"query": "review=wanted"}),
+            ("of a review state that none has", {"query": "review=wanted"}),
+            ("of a review state that few have", {"query": "review=settled"}),
+            ("in no review set", {"query": "review=none"}),
             ("of one house", {"houses": {alerts.HOUSES[1]}}),
             ("of two houses", {"houses": set(alerts.HOUSES[1:])}),
         ):

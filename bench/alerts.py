@@ -1,4 +1,4 @@
-"""Stores full of alerts for `python -m bench review`: written through the ledger, over three months, some of them answered.
+"""Stores full of alerts for `python -m bench review`: written through the ledger, over three months, some of them answered, few of them reviewed.
 
 Flows in: a file, a number. Flows out: a store, and pages of it asked in this thread.
 """
@@ -59,6 +59,9 @@ def filled(folder: Path, knowledge: Knowledge, count: int) -> Store:
     with made.database.alone() as connection:
         connection.execute(text("UPDATE alert SET state = 'overridden', reason = 'level-monitored' WHERE id % 5 = 0"))
         connection.execute(text("UPDATE alert SET state = 'accepted' WHERE id % 7 = 0"))
+        connection.execute(
+            text("UPDATE alert SET review = 'settled' WHERE id <= 20")
+        )  # the oldest: found last by a scan
     return made
 
 

@@ -30,9 +30,10 @@ from cds_rules.review.statistics import JUDGEMENTS
 from cds_rules.review.strip import WIDTH as STRIP_WIDTH
 from cds_rules.review.strip import strip, table
 from cds_rules.review.trees import Branch, branches
-from cds_rules.review.worklist import rule_titles
+from cds_rules.review.worklist import REVIEW_WORDS, rule_titles
 from cds_rules.store import reviews
 from cds_rules.store.packing import unpacked
+from cds_rules.store.progress import TO_READ
 from cds_rules.store.reviews import Item, Judged, Listed, Set
 from cds_rules.vocabulary.errors import BadInput
 from cds_rules.vocabulary.wording import Said, said
@@ -136,7 +137,8 @@ def one_set(request: Request) -> Response:
         set=of,
         items=items,
         next=_next(items),
-        disputed=[each for each in items if each.disputed and not each.mine],
+        disputed=[each for each in items if each.progress == "disputed" and not each.mine],
+        review_words=REVIEW_WORDS,
         titles=rule_titles(request),
         strata=STRATA,
         same_rules=of.fingerprint == house(request).knowledge.fingerprint,
@@ -151,7 +153,7 @@ def following(request: Request) -> Response:
 
 
 def _next(items: tuple[Listed, ...]) -> Listed | None:
-    return next((each for each in items if not each.mine and each.readings < reviews.READERS), None)
+    return next((each for each in items if not each.mine and each.progress in TO_READ), None)
 
 
 def one_item(request: Request) -> Response:
@@ -177,7 +179,7 @@ def _item_page(request: Request, item: Item, problem: bool = False) -> Response:
         why_not=why_not,
         entries=table(seen.strip) if seen else (),
         may=who.may("reviewer"),
-        adjudicates=item.listed.disputed and not item.listed.mine and who.may("reviewer"),
+        adjudicates=item.listed.progress == "disputed" and not item.listed.mine and who.may("reviewer"),
         alert=item.listed.stratum == "alert",
         titles=rule_titles(request),
         strata=STRATA,

@@ -20,7 +20,7 @@ from cds_rules.hooks.response import NOT_ASSESSED
 from cds_rules.knowledge.rules import INDICATORS
 from cds_rules.review.charts import OTHERS, Days, chart, days_of
 from cds_rules.review.shell import MOST_DIGITS, NAME, absent, database, drawn, house, language, shown, visitor
-from cds_rules.store.browse import REVIEWS, Listed, Place, Wanted, browse, counted, houses_shown, rules_shown
+from cds_rules.store.browse import Listed, Place, Wanted, browse, counted, houses_shown, rules_shown
 from cds_rules.vocabulary.wording import Said, said
 
 LEVELS = INDICATORS[::-1]
@@ -36,7 +36,8 @@ REVIEW_WORDS: Mapping[str, Said] = {
     "none": said("none"),
     "wanted": said("waiting for readers"),
     "read": said("read once"),
-    "settled": said("reviewed"),
+    "disputed": said("the readers differ"),
+    "settled": said("settled"),
 }
 
 
@@ -89,7 +90,7 @@ def wanted_of(asked: Mapping[str, str]) -> Wanted:
         rule=_rule(asked.get("rule", "")),
         level=_one_of(asked.get("level"), INDICATORS),
         state=_one_of(asked.get("state"), STATES),
-        review=_one_of(asked.get("review"), REVIEWS),
+        review=_one_of(asked.get("review"), REVIEW_WORDS),
         since=_day(asked.get("since")),
         until=_day(asked.get("until")),
     )

@@ -11,14 +11,15 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from cds_rules.store.database import Database
 from cds_rules.store.houses import Houses, of, values
+from cds_rules.store.progress import Progress
 from cds_rules.store.recall import Recalled, recalled
-from cds_rules.store.tables import adjudication, alert, ledger, reading, review_item, tally
+from cds_rules.store.tables import alert, ledger, review_item, tally
 
 PAGE = 50
 """Alerts on a page."""
@@ -26,10 +27,6 @@ MOST_JUDGED = 1000
 """Decisions that a review set is drawn from at most."""
 NEIGHBOURS = 100
 """Other alerts of a patient that are looked at around one."""
-
-Review = Literal["none", "wanted", "read", "settled"]
-"""Of an alert: in no review set; waiting for readers; read by somebody; settled by adjudication or two readers."""
-REVIEWS: tuple[Review, ...] = ("none", "wanted", "read", "settled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ class Listed:
     state: str
     state_at: datetime | None
     reason: str | None
-    review: Review = "none"
+    review: Progress
 
     @property
     def place(self) -> Place:
@@ -115,7 +112,7 @@ class Found:
     items: tuple[int, ...]
 
 
-_COLUMNS = tuple(alert.c[name] for name in Listed.__dataclass_fields__ if name != "review")
+_COLUMNS = tuple(alert.c[name] for name in Listed.__dataclass_fields__)
 
 
 def browse(database: Database, houses: Houses, wanted: Wanted, place: Place | None = None) -> Page:
@@ -128,10 +125,9 @@ def browse(database: Database, houses: Houses, wanted: Wanted, place: Place | No
             several.append([Listed(*row) for row in rows])
         key = lambda each: (each.at, each.id)  # noqa: E731
         found = list(heapq.merge(*several, key=key, reverse=not newer))[: PAGE + 1]
-        more, found = len(found) > PAGE, found[:PAGE]
-        states = reviews(connection, [each.card for each in found])
-    alerts = [_with_review(each, states) for each in (reversed(found) if newer else found)]
-    return Page(tuple(alerts), more if newer else place is not None, True if newer else more)
+    more, found = len(found) > PAGE, found[:PAGE]
+    alerts = tuple(reversed(found) if newer else found)
+    return Page(alerts, more if newer else place is not None, True if newer else more)
 
 
 def _page(house: str | None, wanted: Wanted, place: Place | None) -> Select[Any]:
@@ -150,47 +146,17 @@ def _page(house: str | None, wanted: Wanted, place: Place | None) -> Select[Any]
 
 
 def _conditions(wanted: Wanted) -> Iterable[ColumnElement[bool]]:
-    for name in ("rule", "level", "state"):
+    for name in ("rule", "level", "state", "review"):
         if value := getattr(wanted, name):
             yield alert.c[name] == value
     if wanted.since:
         yield alert.c.at >= _midnight(wanted.since)
     if wanted.until:
         yield alert.c.at < _midnight(wanted.until + timedelta(days=1))
-    if wanted.review:
-        there = exists().where(review_item.c.card == alert.c.card)
-        read = exists().where(review_item.c.card == alert.c.card, reading.c.item_id == review_item.c.id)
-        settled = or_(
-            exists().where(review_item.c.card == alert.c.card, adjudication.c.item_id == review_item.c.id),
-            exists().where(
-                review_item.c.card == alert.c.card, reading.c.item_id == review_item.c.id, reading.c.place == 2
-            ),
-        )
-        yield {"none": ~there, "wanted": and_(there, ~read), "read": and_(read, ~settled), "settled": settled}[
-            wanted.review
-        ]
 
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
-
-
-def reviews(connection: Connection, cards: Sequence[str]) -> Mapping[str, Review]:
-    """How far some alerts have been reviewed; those in no review set are left out."""
-    asked = (
-        select(review_item.c.card, func.count(adjudication.c.item_id), func.max(reading.c.place))
-        .select_from(review_item.outerjoin(reading).outerjoin(adjudication))
-        .where(review_item.c.card.in_(cards))
-        .group_by(review_item.c.card)
-    )
-    return {
-        card: "settled" if judged or place == 2 else "read" if place else "wanted"
-        for card, judged, place in connection.execute(asked)
-    }
-
-
-def _with_review(each: Listed, states: Mapping[str, Review]) -> Listed:
-    return Listed(*(getattr(each, column.name) for column in _COLUMNS), states.get(each.card, "none"))
 
 
 def counted(database: Database, houses: Houses, wanted: Wanted, days: int) -> Counted | None:
@@ -315,13 +281,12 @@ def find(database: Database, houses: Houses, card: str) -> Found | None:
                 .order_by(alert.c.at.desc())
                 .limit(NEIGHBOURS)
             ).all()
-        states = reviews(connection, [one.card])
         items = connection.scalars(
             select(review_item.c.id).where(review_item.c.card == one.card).order_by(review_item.c.id)
         ).all()
         told, evidence = recalled(connection, decision)
     return Found(
-        _with_review(one, states),
+        one,
         told,
         evidence,
         tuple(each for each in mates if each.id != one.id),

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, insert, select, update
 
 from cds_rules.store.database import Database
 from cds_rules.store.houses import Houses, of
 from cds_rules.store.keys import Keys
+from cds_rules.store.progress import READERS, TO_READ, Progress, mark, progress
 from cds_rules.store.tables import adjudication, reading, review_item, review_set
 
 Stratum = Literal["alert", "suppressed", "not-judged", "silent"]
 STRATA: tuple[Stratum, ...] = ("alert", "suppressed", "not-judged", "silent")
-READERS = 2
 Kept = Literal["kept", "locked", "full", "absent"]
 """What became of a reading: kept; the other one is there, so it is not changed any more; two others read it; no such item."""
 
@@ -81,20 +81,15 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An item as one reader may know it. readings: how many there are; mine: one of them is this reader's.
-
-    disputed: both are there and differ, and nobody has adjudicated. settled: both agree, or somebody has.
-    """
+    """An item as one reader may know it. mine: there is a reading of this reader's."""
 
     id: int
     position: int
     rule: str
     stratum: Stratum
     level: str
-    readings: int
     mine: bool
-    disputed: bool
-    settled: bool
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +112,7 @@ class Item:
     @property
     def open(self) -> bool:
         """Whether this reader may still give or change a reading."""
-        return self.listed.readings < READERS and not self.listed.settled
+        return self.listed.progress in TO_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +158,8 @@ def add(
     strata: Sequence[Drawn],
 ) -> int:
     """Keep a set; its items stand in the order they are given. Returns its id."""
-    with database.writing() as connection:
+    sealed = [keys.seal(each.content) for each in items]
+    with database.alone() as connection:
         made = connection.execute(
             insert(review_set).values(
                 name=name[:200],
@@ -177,7 +173,7 @@ def add(
         ).inserted_primary_key
         assert made is not None
         identity: int = made[0]
-        for position, each in enumerate(items, 1):
+        for position, (each, content) in enumerate(zip(items, sealed, strict=True), 1):
             connection.execute(
                 insert(review_item).values(
                     set_id=identity,
@@ -188,11 +184,12 @@ def add(
                     level=each.level,
                     hook=each.hook,
                     weight=each.weight,
-                    content=keys.seal(each.content),
+                    content=content,
                     card=each.card or None,
                     patient=keys.hashed("patient", house, each.patient) if each.patient else None,
                 )
             )
+        mark(connection, (each.card for each in items if each.card))
     return identity
 
 
@@ -210,10 +207,12 @@ def find_set(database: Database, identity: int, houses: Houses) -> Set | None:
 
 def remove(database: Database, identity: int, houses: Houses) -> bool:
     """Delete a set with its items and readings, if it may be seen."""
-    with database.writing() as connection:
+    with database.alone() as connection:
         if _find(connection, identity, houses) is None:
             return False
+        cards = _cards(connection, review_item.c.set_id == identity)
         connection.execute(delete(review_set).where(review_set.c.id == identity))
+        mark(connection, cards)
         return True
 
 
@@ -240,7 +239,7 @@ def item(database: Database, keys: Keys, identity: int, houses: Houses, reader: 
             return None
         listed = _as_listed(row)
         readings = select(reading).where(reading.c.item_id == identity).order_by(reading.c.place)
-        if not listed.settled and (listed.mine or listed.readings < READERS):
+        if listed.progress != "settled" and (listed.mine or listed.progress in TO_READ):
             readings = readings.where(reading.c.reader == reader)
         known = connection.execute(readings).mappings().all()
         settled = connection.execute(select(adjudication).where(adjudication.c.item_id == identity)).mappings().first()
@@ -272,6 +271,7 @@ def read(database: Database, keys: Keys, identity: int, houses: Houses, given: J
         else:
             place = 1 + len(known)
             connection.execute(insert(reading).values(item_id=identity, reader=given.by, place=place, **values))
+        mark(connection, _cards(connection, review_item.c.id == identity))
     return "kept"
 
 
@@ -282,9 +282,10 @@ def adjudicate(database: Database, keys: Keys, identity: int, houses: Houses, gi
             return False
         row = connection.execute(_listed(given.by).where(review_item.c.id == identity)).mappings().one()
         listed = _as_listed(row)
-        if not listed.disputed or listed.mine:
+        if listed.progress != "disputed" or listed.mine:
             return False
         connection.execute(insert(adjudication).values(item_id=identity, judge=given.by, **_values(given, keys)))
+        mark(connection, _cards(connection, review_item.c.id == identity))
     return True
 
 
@@ -380,49 +381,20 @@ def _set(row: Any) -> Set:
     )
 
 
+def _cards(connection: Connection, those: ColumnElement[bool]) -> Sequence[str]:
+    """The alerts that some items were made from."""
+    return connection.scalars(select(review_item.c.card).where(those, review_item.c.card.is_not(None))).all()
+
+
 def _listed(reader: str, *more: Any) -> Select[Any]:
-    """Items with how many readings there are, whether they differ, and whether one is this reader's."""
-    counted = (
-        select(
-            reading.c.item_id,
-            func.count().label("readings"),
-            func.count(func.distinct(reading.c.trigger_right)).label("triggers"),
-            func.count(func.distinct(reading.c.action_right)).label("actions"),
-        )
-        .group_by(reading.c.item_id)
-        .subquery()
-    )
-    mine = reading.alias("mine")
-    return select(
-        *(review_item.c[name] for name in ("id", "set_id", "position", "rule", "stratum", "level")),
-        *more,
-        func.coalesce(counted.c.readings, 0).label("readings"),
-        counted.c.triggers,
-        counted.c.actions,
-        mine.c.id.label("mine"),
-        adjudication.c.item_id.label("adjudicated"),
-    ).select_from(
-        review_item.outerjoin(counted, counted.c.item_id == review_item.c.id)
-        .outerjoin(mine, and_(mine.c.item_id == review_item.c.id, mine.c.reader == reader))
-        .outerjoin(adjudication, adjudication.c.item_id == review_item.c.id)
-    )
+    """Items with how far each is, and whether a reading is this reader's."""
+    mine = exists().where(reading.c.item_id == review_item.c.id, reading.c.reader == reader)
+    own = (review_item.c[name] for name in ("id", "set_id", "position", "rule", "stratum", "level"))
+    return select(*own, *more, mine.label("mine"), progress().label("progress"))
 
 
 def _as_listed(row: Any) -> Listed:
-    both = row["readings"] == READERS
-    differ = both and (row["triggers"] > 1 or row["actions"] > 1)
-    adjudicated = row["adjudicated"] is not None
-    return Listed(
-        id=row["id"],
-        position=row["position"],
-        rule=row["rule"],
-        stratum=row["stratum"],
-        level=row["level"],
-        readings=row["readings"],
-        mine=row["mine"] is not None,
-        disputed=differ and not adjudicated,
-        settled=adjudicated or (both and not differ),
-    )
+    return Listed(**{name: row[name] for name in Listed.__dataclass_fields__})
 
 
 def _values(given: Judged, keys: Keys) -> dict[str, Any]:

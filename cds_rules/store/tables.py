@@ -129,6 +129,8 @@ alert = Table(
     Column("state", String(16), nullable=False),
     Column("state_at", Instant),
     Column("reason", String(128)),
+    # how far it has been reviewed: see `progress`
+    Column("review", String(16), nullable=False, server_default="none"),
     Index(None, "sequence"),
     Index(None, "card"),
     Index(None, "at"),
@@ -137,6 +139,8 @@ alert = Table(
     Index(None, "tenant", "at"),
     Index(None, "state", "at"),
     Index(None, "tenant", "state", "at"),
+    Index(None, "review", "at"),
+    Index(None, "tenant", "review", "at"),
     Index(None, "patient", "state", "state_at"),
 )
 

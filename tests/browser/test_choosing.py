@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.browser.conftest import Served, violations
+from tests.browser.test_readers import judge, sign_in
 
 
 def test_a_set_is_drawn_from_the_worklist_and_filters_it(
@@ -29,6 +30,38 @@ def test_a_set_is_drawn_from_the_worklist_and_filters_it(
     assert "/items/" in page.url
     page.goto(f"{served.url}/?review=settled")
     assert page.get_by_text("No alert fits the filter.").is_visible()
+
+
+def test_the_worklist_says_where_readers_differ_until_it_is_settled(
+    serving: Callable[..., Served], page_of: Callable[..., Any]
+) -> None:
+    served, page = serving(), page_of()
+    page.goto(f"{served.url}/?rule=mg-oral-severe-ckd")
+    page.get_by_text("Draw a review set from these decisions").click()
+    page.get_by_label("Name", exact=True).fill("Who differs")
+    page.get_by_role("button", name="Draw the set").click()
+    page.wait_for_load_state()
+    page.goto(f"{served.url}/?review=wanted")
+    alert = page.locator("table.alerts a").first.get_attribute("href")
+    assert alert
+    for name, found, state in (
+        ("Ada", "yes", "read once"),
+        ("Ben", "no", "the readers differ"),
+        ("Eve", "yes", "settled"),
+    ):
+        reader = page_of(role="")
+        sign_in(reader, served.url, name)
+        reader.goto(served.url.removesuffix("/review") + alert)
+        reader.get_by_role("link", name="read it").first.click()
+        judge(reader, found)
+        page.goto(f"{served.url}/")
+        page.get_by_label("Review", exact=True).select_option(state)
+        page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**review=*")
+        rows = page.locator("table.alerts tbody tr")
+        assert rows.locator("a").first.get_attribute("href") == alert
+        assert [each.split("\t")[-1] for each in rows.all_inner_texts()] == [state]
+    assert not violations(page)
 
 
 def test_a_reader_draws_no_set(service: Served, page_of: Callable[..., Any]) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, select, update
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event, select, update
 
 from cds_rules.evaluate import Knowledge
+from cds_rules.review.statistics import JUDGEMENTS
+from cds_rules.store import reviews
 from cds_rules.store.browse import (
     Houses,
     Listed,
@@ -29,7 +37,9 @@ from cds_rules.store.kept import kept
 from cds_rules.store.keys import Keys
 from cds_rules.store.ledger import append
 from cds_rules.store.packing import unpacked
-from cds_rules.store.tables import adjudication, alert, reading, review_item, review_set, tally
+from cds_rules.store.progress import PROGRESS
+from cds_rules.store.reviews import Judged, NewItem
+from cds_rules.store.tables import alert, tally
 from tests.store.scenes import KEY, decided, override, store, write
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -163,28 +173,138 @@ def test_an_alert_of_another_house_is_not_found(url: str, knowledge: Knowledge) 
     opened.close()
 
 
-def test_review_state_comes_from_review_sets(database: Database) -> None:
-    many(database, 5)
+def drawn(database: Database, cards: Sequence[str], house: str = "") -> tuple[int, list[int]]:
+    """A review set of some alerts, and its items in the order of the alerts."""
+    items = [NewItem("r", "1.0.0", "alert", "info", "patient-view", 1.0, b"{}", "p", card) for card in cards]
+    identity = reviews.add(
+        database, Keys(KEY), items, name="n", house=house, by="a", at=START, fingerprint="f", seed=1, strata=()
+    )
+    return identity, [each.id for each in reviews.items(database, identity, "x")]
+
+
+def answer(database: Database, item: int, by: str, trigger: str = "yes", action: str = "yes") -> None:
+    assert reviews.read(database, Keys(KEY), item, None, Judged(by, START, trigger, action, "")) == "kept"
+
+
+def judge(database: Database, item: int, by: str) -> None:
+    assert reviews.adjudicate(database, Keys(KEY), item, None, Judged(by, START, "yes", "yes", ""))
+
+
+def test_the_worklist_tells_as_review_sets_do_how_far_an_alert_is(database: Database) -> None:
+    many(database, 8)
     cards = [each.card for each in walked(database, None)]
+    _, items = drawn(database, cards[:7])
+    for place, *readings in (
+        (1, "yes"), (2, "yes", "yes"), (3, "yes", "no"), (4, "yes", "no"), (5, "unsure", "unsure"), (6, "yes", "unsure"),
+    ):  # fmt: skip
+        for reader, trigger in zip(("ada", "ben"), readings, strict=False):
+            answer(database, items[place], reader, trigger)
+    judge(database, items[4], "eve")
+    states = ["wanted", "read", "settled", "disputed", "settled", "settled", "disputed", "none"]
+    assert [each.review for each in walked(database, None)] == states
+    for review in PROGRESS:
+        those = [card for card, state in zip(cards, states, strict=True) if state == review]
+        assert [each.card for each in walked(database, None, Wanted(review=review))] == those
+    found = find(database, None, cards[3])
+    assert found
+    assert found.alert.review == "disputed"
+
+
+def test_a_difference_about_the_action_alone_is_one(database: Database) -> None:
+    many(database, 1)
+    _, (item,) = drawn(database, [each.card for each in walked(database, None)])
+    answer(database, item, "ada", action="yes")
+    answer(database, item, "ben", action="no")
+    assert [each.review for each in walked(database, None)] == ["disputed"]
+
+
+def test_of_several_sets_the_one_that_is_furthest_counts(database: Database) -> None:
+    many(database, 1)
+    cards = [each.card for each in walked(database, None)]
+    (first, (one,)), (second, (other,)) = drawn(database, cards), drawn(database, cards)
+    answer(database, one, "ada")
+    answer(database, other, "eve")
+    answer(database, other, "ben")
+    for state, gone in (("settled", second), ("read", first), ("none", None)):
+        assert [each.review for each in walked(database, None)] == [state]
+        assert gone is None or reviews.remove(database, gone, None)
+
+
+def test_a_set_of_one_house_says_nothing_of_an_alert_of_another(database: Database) -> None:
+    many(database, 1, "north")
+    many(database, 1, "south", 1)
+    card = walked(database, None)[0].card
     with database.writing() as connection:
-        key = connection.execute(
-            insert(review_set).values(name="n", house="", made=START, made_by="a", fingerprint="f", seed=1, strata="[]")
-        ).inserted_primary_key[0]
-        for place, card in enumerate(cards[:4]):
-            connection.execute(
-                insert(review_item).values(
-                    id=place + 1, set_id=key, position=place, rule="r", version="1", stratum="alert", level="info",
-                    hook="patient-view", weight=1.0, card=card,
-                )
-            )  # fmt: skip
-        judged = {"at": START, "trigger_right": "yes", "action_right": "yes"}
-        for item, places in ((2, (1,)), (3, (1, 2)), (4, (1,))):
-            for place in places:
-                connection.execute(insert(reading).values(item_id=item, place=place, reader=f"r{place}", **judged))
-        connection.execute(insert(adjudication).values(item_id=4, judge="j", **judged))
-    assert [each.review for each in walked(database, None)] == ["wanted", "read", "settled", "settled", "none"]
-    for review, those in (("wanted", [0]), ("read", [1]), ("settled", [2, 3]), ("none", [4])):
-        assert [each.card for each in walked(database, None, Wanted(review=review))] == [cards[each] for each in those]
+        connection.execute(update(alert).values(card=card))
+    drawn(database, [card], "north")
+    assert {each.tenant: each.review for each in walked(database, None)} == {"north": "wanted", "south": "none"}
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abc"), st.sampled_from(JUDGEMENTS)), max_size=12)
+
+
+@given(STEPS)
+@settings(max_examples=40, deadline=None)
+def test_worklist_set_and_statistics_agree_on_what_is_settled(steps: list[tuple[int, str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/a.db")
+        database.migrate()
+        many(database, 3)
+        identity, items = drawn(database, [each.card for each in walked(database, None)])
+        for place, who, found in steps:
+            given_ = Judged(who, START, found, found, "")
+            if reviews.read(database, Keys(KEY), items[place], None, given_) != "kept":
+                reviews.adjudicate(database, Keys(KEY), items[place], None, given_)
+        listed = [each.progress for each in reviews.items(database, identity, "x")]
+        assert [each.review for each in walked(database, None)] == listed
+        settled = [bool(row.final("trigger")) for row in reviews.rows(database, identity)]
+        assert settled == [each == "settled" for each in listed]
+        database.close()
+
+
+def plan(database: Database, ask: Callable[[], object]) -> str:
+    """How SQLite goes about the questions that a function puts."""
+    asked: list[tuple[str, Any]] = []
+    listen = lambda *said: asked.append((said[2], said[3]))  # noqa: E731
+    event.listen(database.engine, "before_cursor_execute", listen)
+    ask()
+    event.remove(database.engine, "before_cursor_execute", listen)
+    with database.reading() as connection:
+        steps = [
+            row[3]
+            for sql, values in asked
+            if sql.startswith("SELECT")
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+        ]
+    return "\n".join(steps)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'a.db'}")
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("houses", [None, {"a"}], ids=str)
+@pytest.mark.parametrize("review", PROGRESS)
+def test_the_alerts_in_one_state_are_read_off_an_index(sqlite: Database, review: str, houses: Houses) -> None:
+    told = plan(sqlite, lambda: browse(sqlite, houses, Wanted(review=review)))
+    assert f"ix_alert_{'tenant_' if houses else ''}review_at" in told
+    assert "TEMP B-TREE" not in told
+    assert "review_item" not in told
+
+
+def test_the_items_of_a_set_are_listed_without_the_readings_of_others(sqlite: Database) -> None:
+    many(sqlite, 1)
+    identity, (item,) = drawn(sqlite, [each.card for each in walked(sqlite, None)])
+    for ask in (
+        lambda: reviews.items(sqlite, identity, "ada"),
+        lambda: reviews.item(sqlite, Keys(KEY), item, None, "ada"),
+        lambda: reviews.adjudicate(sqlite, Keys(KEY), item, None, Judged("ada", START, "yes", "yes", "")),
+    ):
+        assert "SCAN reading" not in plan(sqlite, ask)
 
 
 def test_an_answer_moves_an_alert_from_one_state_to_another(database: Database) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text
@@ -15,7 +17,7 @@ from sqlalchemy import insert, select, text
 from cds_rules.store.database import Database, read_url
 from cds_rules.store.errors import StoreError, StoreUnavailable
 from cds_rules.store.migrations import FOLDER, VERSIONS, heads
-from cds_rules.store.tables import metadata, token
+from cds_rules.store.tables import adjudication, alert, ledger, metadata, reading, review_item, review_set, token
 from tests.store.postgres import Cluster
 
 
@@ -36,6 +38,73 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
     database.migrate()
     with database.reading() as connection:
         assert connection.execute(select(token.c.id)).scalars().all() == ["a"]
+
+
+def test_a_store_of_before_learns_how_far_its_alerts_have_been_reviewed(url: str) -> None:
+    database = Database(url)
+    if database.sqlite:
+        Path(str(database.url.database)).parent.mkdir()
+    script = ScriptDirectory(str(FOLDER), version_locations=[str(VERSIONS)])
+    with database.writing() as connection:
+        steps = EnvironmentContext(
+            Config(), script, fn=lambda revision, _: script._upgrade_revs("forgetting", revision)
+        )
+        with steps as environment:
+            environment.configure(connection=connection, target_metadata=metadata)
+            environment.run_migrations()
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    #        card, readings (trigger, action), adjudicated
+    items = [
+        ("wanted", [], False),
+        ("read", ["yy"], False),
+        ("disputed", ["yy", "ny"], False),
+        ("disputed-action", ["yy", "yn"], False),
+        ("settled", ["yn", "yn"], False),
+        ("settled-judged", ["yy", "ny"], True),
+        ("settled-elsewhere", ["yy"], False),
+        ("settled-elsewhere", ["yy", "yy"], False),
+    ]
+    row = {
+        "kind": "decision",
+        "at": at,
+        "tenant": "",
+        "key_id": "k",
+        "digest": "d",
+        "mac": "m",
+        "sequence": 1,
+        "identity": "1",
+    }
+    said = {
+        "at": at,
+        "hook": "patient-view",
+        "rule": "r",
+        "topic": "t",
+        "version": "1",
+        "level": "info",
+        "state": "open",
+    }
+    item = {"rule": "r", "version": "1", "stratum": "alert", "level": "info", "hook": "patient-view", "weight": 1.0}
+    with database.writing() as connection:
+        connection.execute(insert(ledger).values(**row))
+        made = {"name": "n", "house": "", "made": at, "made_by": "a", "fingerprint": "f", "seed": 1, "strata": "[]"}
+        connection.execute(insert(review_set).values(id=1, **made))
+        for tenant, card in [("", each) for each in dict.fromkeys([*(card for card, *_ in items), "none"])] + [
+            ("elsewhere", "wanted")
+        ]:
+            connection.execute(insert(alert).values(sequence=1, position=0, card=card, tenant=tenant, **said))
+        for number, (card, readings, judged) in enumerate(items):
+            connection.execute(insert(review_item).values(id=number, set_id=1, position=number, card=card, **item))
+            for place, (trigger, action) in enumerate(readings, 1):
+                found = {"at": at, "trigger_right": trigger, "action_right": action}
+                connection.execute(insert(reading).values(item_id=number, place=place, reader=f"r{place}", **found))
+            if judged:
+                connection.execute(insert(adjudication).values(item_id=number, judge="j", **found))
+    database.migrate()
+    with database.reading() as connection:
+        told = connection.execute(select(alert.c.card, alert.c.tenant, alert.c.review)).all()
+    assert len(told) == 9
+    assert all(review == ("none" if tenant else card.partition("-")[0]) for card, tenant, review in told)
+    database.close()
 
 
 def _migrate(url: str, barrier: object, told: object) -> None:

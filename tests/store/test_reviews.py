@@ -49,7 +49,7 @@ def test_the_second_reader_does_not_see_the_first(database: Database, first: int
     assert reviews.read(database, KEYS, first, None, found("ada", comment="because")) == "kept"
     theirs = reviews.item(database, KEYS, first, None, "ben")
     assert theirs
-    assert (theirs.mine, theirs.both, theirs.listed.readings) == (None, (), 1)
+    assert (theirs.mine, theirs.both, theirs.listed.progress) == (None, (), "read")
     mine = reviews.item(database, KEYS, first, None, "ada")
     assert mine
     assert mine.mine == found("ada", comment="because")
@@ -63,7 +63,7 @@ def test_nor_does_the_first_see_the_second_before_it_is_settled(database: Databa
         assert seen
         assert seen.mine
         assert not seen.both
-        assert seen.listed.disputed
+        assert seen.listed.progress == "disputed"
 
 
 def test_who_adjudicates_sees_both_and_is_neither(database: Database, first: int) -> None:
@@ -77,7 +77,7 @@ def test_who_adjudicates_sees_both_and_is_neither(database: Database, first: int
     assert not reviews.adjudicate(database, KEYS, first, None, found("dan")), "once"
     settled = reviews.item(database, KEYS, first, None, "ada")
     assert settled
-    assert settled.listed.settled
+    assert settled.listed.progress == "settled"
     assert len(settled.both) == 2
     assert settled.adjudicated == found("eve", "no", "unsure")
 
