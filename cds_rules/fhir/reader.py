@@ -74,9 +74,8 @@ class Reader:
         """The first of several dates that can be read, with the last moment it can mean where it names no day."""
         for text in texts:
             if text and (moment := self.moment(text)) is not None:
-                until = self.latest(text)
-                vague = not is_exact_day(text) and until is not None and until > moment
-                return Dated(moment, until, text) if vague else Dated(moment)
+                until = None if is_exact_day(text) else self.latest(text)
+                return Dated(moment) if until is None or until <= moment else Dated(moment, until, text)
         return None
 
     def latest(self, text: str | None) -> datetime | None:

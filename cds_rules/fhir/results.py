@@ -187,7 +187,7 @@ def _quantity(part: wire.Valued) -> wire.Quantity | None:
 
 def _number(value: float) -> str:
     """A number as charted, without the digits that only a computation leaves behind."""
-    if value == int(value) and abs(value) < 1e12:
+    if value.is_integer() and abs(value) < 1e12:
         return f"{value:.0f}"
     return repr(round(value, 4) or value)
 
@@ -254,18 +254,16 @@ def _specimen(reader: Reader, observation: wire.Observation) -> tuple[str, str]:
 
 def _is_hemolyzed(observation: wire.Observation) -> bool:
     """Whether interpretation, note, comment or a component say that the specimen was hemolyzed."""
-    if observation.interpretation is not None:
-        for one in many(observation.interpretation):
-            found = spoken(one)
-            if _says_hemolyzed(found.text) or any(
-                _says_hemolyzed(f"{display} {code}") for _, code, display in found.codings
-            ):
-                return True
-    if any(_says_hemolyzed(note.text or "") for note in many(observation.note)):
-        return True
-    if observation.component is not None:
-        return any(_is_hemolysis_component(component) for component in many(observation.component))
-    return False
+    for one in many(observation.interpretation):
+        found = spoken(one)
+        if _says_hemolyzed(found.text) or any(
+            _says_hemolyzed(f"{display} {code}") for _, code, display in found.codings
+        ):
+            return True
+    for note in many(observation.note):
+        if _says_hemolyzed(note.text or ""):
+            return True
+    return any(map(_is_hemolysis_component, many(observation.component)))
 
 
 def _says_hemolyzed(text: str) -> bool:
@@ -283,9 +281,11 @@ def _is_hemolysis_component(component: wire.Component) -> bool:
 
 
 def _is_laboratory(observation: wire.Observation) -> bool:
-    return any(
-        coding.code == "laboratory" for category in many(observation.category) for coding in many(category.coding)
-    )
+    for category in many(observation.category):
+        for coding in many(category.coding):
+            if coding.code == "laboratory":
+                return True
+    return False
 
 
 def _could_matter(reader: Reader, part: wire.Valued) -> bool:

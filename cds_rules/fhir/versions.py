@@ -79,6 +79,8 @@ def spoken_by(several: Iterable[tuple[str, str]]) -> Version:
     'R4'
     """
     listed = list(several)
+    if all(found == "R4" for _, found in listed):
+        return "R4"
     for version, kinds in _TELLING.items():
         shown = [found for kind, found in listed if kind in kinds]
         marked = (shown or [found for _, found in listed]).count(version)

@@ -5,6 +5,7 @@ Flows in: rows of `units`, `unit_conversions` and `plausible`. Flows out: `Units
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -15,6 +16,7 @@ Row = Mapping[str, str]
 
 _SPACE = re.compile(r"\s+")
 _REMEMBERED = 4096
+_ENDLESS = (-math.inf, math.inf)
 _BARE = ("egfr_reported",)
 """Keys whose value may stand without a unit."""
 
@@ -44,6 +46,7 @@ class Units:
             self._ucum |= {spelling(unit): unit for unit in factors if unit and spelling(unit) not in self._ucum}
         self._ranges = {row["key"]: (float(row["low"]), float(row["high"])) for row in ranges}
         self._factor = lru_cache(_REMEMBERED)(self._factor_of)
+        self._measures = lru_cache(_REMEMBERED)(self._measures_any)
 
     def canonical(self, key: str) -> str:
         """The unit of a key after conversion, "" for a key without numbers."""
@@ -51,7 +54,7 @@ class Units:
 
     def plausible(self, key: str, value: float) -> bool:
         """Whether a living patient can have this value; a key without a range takes every number."""
-        low, high = self._ranges.get(key, (float("-inf"), float("inf")))
+        low, high = self._ranges.get(key, _ENDLESS)
         return low <= value <= high
 
     def convert(self, key: str, value: float, unit: str, code: str, system: str) -> float | str:
@@ -86,6 +89,9 @@ class Units:
 
     def measures(self, unit: str, code: str, system: str) -> bool:
         """Whether a number with this unit, or with none, could be a value of one of the keys."""
+        return self._measures(unit, code, system)
+
+    def _measures_any(self, unit: str, code: str, system: str) -> bool:
         bare = not unit.strip() and not code.strip()
         return bare or any(not isinstance(self._factor(key, unit, code, system), str) for key in self._factors)
 
