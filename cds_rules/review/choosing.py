@@ -1,15 +1,16 @@
 """A review set out of the decisions of the store: drawn as from a replay run, with the silences beside the alerts.
 
-The newest decisions that were judged with the rules of today, and of which what was judged is kept, are judged again line by
-line, and the same sampler draws from them. An item knows the alert it was made from, which the worklist then shows.
-Flows in: a form on the worklist. Flows out: a set. Floor: edge (review).
+All decisions of the filter that were judged with the rules of today, and of which what was judged is kept, are gone through;
+what was drawn of them is judged again. Silences have no level, answer or review: a filter by one of these draws alerts alone.
+An item knows the alert it was made from, which the worklist then shows. Flows in: a form on the worklist. Flows out: a set.
+Floor: edge (review).
 """
 
 from __future__ import annotations
 
 import json
-import secrets
-from typing import IO, cast
+from collections.abc import Iterator
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -18,55 +19,57 @@ from starlette.routing import Route
 from cds_rules.evaluate import Knowledge, evaluate
 from cds_rules.hooks.profiles import SHIPPED, shaped
 from cds_rules.hooks.response import pruned
-from cds_rules.review.gate import form, needs
-from cds_rules.review.sampling import Wish, sample
-from cds_rules.review.shell import Refusal, absent, database, house, visitor
+from cds_rules.review.gate import MOST_SEED, form, needs, seed
+from cds_rules.review.sampling import Draw, Key, Line, Sample, Wish, silence
+from cds_rules.review.shell import House, Refusal, absent, database, house, visitor
 from cds_rules.review.worklist import wanted_of
 from cds_rules.store import reviews
-from cds_rules.store.browse import content_of, judged_with
+from cds_rules.store.browse import Wanted
 from cds_rules.store.database import Database
-from cds_rules.store.keys import Keys
+from cds_rules.store.judged import Told, content_of, judged
 from cds_rules.store.packing import unpacked
 from cds_rules.vocabulary.errors import BadInput
 from cds_rules.vocabulary.wording import said
 
 
-class Decisions:
-    """Decisions as the sampler reads a run: a line each, at a place each, judged again when it is read."""
+def drawn(store: Database, made: House, of: str, wanted: Wanted, seed: int) -> Sample:
+    """A sample of the decisions of a house.
 
-    def __init__(self, database: Database, keys: Keys, knowledge: Knowledge, sequences: tuple[int, ...]) -> None:
-        self._database, self._keys, self._knowledge, self._sequences = database, keys, knowledge, sequences
-        self._place = 0
+    Raises:
+        BadInput: none fits.
+    """
+    wish = Wish(rules=(wanted.rule,) if wanted.rule else (), seed=seed)
+    if wanted.of_alerts:
+        wish = replace(wish, silences=0)
+    drawing = Draw(wish)
+    for each in judged(store, of, made.knowledge.fingerprint, wanted):
+        drawing.offer(each.sequence, _strata(each))
 
-    def seek(self, place: int) -> None:
-        """Go to a decision."""
-        self._place = place
+    def read(sequence: int) -> Line | None:
+        content = content_of(store, sequence)  # it may have been deleted meanwhile
+        return _line(made.knowledge, made.store.keys.unseal(content)) if content else None
 
-    def tell(self) -> int:
-        """Which decision comes next."""
-        return self._place
+    return drawing.sample(made.knowledge.fingerprint, read, recorded=True)
 
-    def readline(self) -> bytes:
-        """The next decision as a line, b"" after the last."""
-        while self._place < len(self._sequences):
-            found = content_of(self._database, self._sequences[self._place])
-            self._place += 1
-            if found:  # it may have been deleted meanwhile
-                return self._line(self._keys.unseal(found))
-        return b""
 
-    def _line(self, plain: bytes) -> bytes:
-        call = unpacked(plain)
-        evaluation = evaluate(self._knowledge, call)
-        cards = [pruned(card) for card in shaped(evaluation.cards, SHIPPED["default"], call.patient_id or "")]
-        line = {
-            "hook": evaluation.hook,
-            "fingerprint": evaluation.fingerprint,
-            "cards": cards,
-            "outcomes": {name: (one.state, one.indicator or "") for name, one in evaluation.outcomes.items()},
-            "call": json.loads(plain),
-        }
-        return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+def _strata(each: Told) -> Iterator[Key]:
+    """The stratum of each rule; an alert that does not fit the filter is in none."""
+    for rule, state in each.states.items():
+        if rule not in each.alerts:
+            yield rule, silence(state)
+        elif each.alerts[rule]:
+            yield rule, "alert"
+
+
+def _line(knowledge: Knowledge, plain: bytes) -> Line:
+    """A decision judged again, as a replay writes it."""
+    evaluation = evaluate(knowledge, call := unpacked(plain))
+    return {
+        "hook": evaluation.hook,
+        "cards": [pruned(card) for card in shaped(evaluation.cards, SHIPPED["default"], call.patient_id or "")],
+        "outcomes": {name: (one.state, one.indicator or "") for name, one in evaluation.outcomes.items()},
+        "call": json.loads(plain),
+    }
 
 
 @needs("admin")
@@ -76,14 +79,15 @@ def draw(request: Request) -> Response:
     of, name = form(request, "house", 128), form(request, "name")
     if who.houses is not None and of not in who.houses:
         raise absent()
-    wanted = wanted_of({each: form(request, each) for each in ("rule", "since", "until")})
-    store = database(request)
-    sequences = judged_with(store, of, made.knowledge.fingerprint, wanted.since, wanted.until)
-    wish = Wish(rules=(wanted.rule,) if wanted.rule in made.knowledge.rules else (), seed=secrets.randbelow(2**31))
     try:
-        drawn = sample(
-            cast(IO[bytes], Decisions(store, made.store.keys, made.knowledge, sequences)), wish, recorded=True
-        )
+        chosen = seed(request)
+    except BadInput:
+        words = said("The seed is a whole number from {low} to {high}.", low=0, high=MOST_SEED)
+        raise Refusal(400, said("Nothing was drawn"), words) from None
+    wanted = wanted_of({each: form(request, each) for each in Wanted.__dataclass_fields__})
+    store = database(request)
+    try:
+        sample = drawn(store, made, of, wanted, chosen)
     except BadInput:
         raise Refusal(
             400,
@@ -91,8 +95,8 @@ def draw(request: Request) -> Response:
             said("No decision that fits was judged with the rules of today and is kept with what was judged."),
         ) from None
     identity = reviews.add(
-        store, made.store.keys, drawn.items, name=name or "…", house=of, by=who.subject, at=made.clock(),
-        fingerprint=drawn.fingerprint, seed=wish.seed, strata=drawn.strata,
+        store, made.store.keys, sample.items, name=name or "…", house=of, by=who.subject, at=made.clock(),
+        fingerprint=sample.fingerprint, seed=chosen, strata=sample.strata,
     )  # fmt: skip
     return RedirectResponse(f"{made.root}/sets/{identity}", 303)
 

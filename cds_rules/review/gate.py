@@ -29,6 +29,7 @@ from cds_rules.review.visitors import Role, Visitor
 from cds_rules.store import audit, visits
 from cds_rules.store.audit import Entry
 from cds_rules.store.visits import Visit
+from cds_rules.vocabulary.errors import BadInput
 from cds_rules.vocabulary.wording import said
 
 OPEN = ("/sign-in", "/launch")
@@ -37,6 +38,7 @@ READS = frozenset({"GET", "HEAD"})
 IMPORT = "/sets/import"
 MOST_FORM = 64 * 1024
 """Bytes of a form; the one that brings a replay run in may be as large as the settings say."""
+MOST_SEED = 2**31 - 1
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _WAITING_SECONDS = 600
@@ -257,3 +259,24 @@ def form(request: Request, name: str, most: int = 200) -> str:
     """A field of the form, without blanks around it; "" where it, or a form, is not there. most: characters that are taken."""
     found: Any = getattr(request.state, "form", {}).get(name)
     return found.strip()[:most] if isinstance(found, str) else ""
+
+
+def number(request: Request, name: str, low: int, high: int) -> int:
+    """A field of the form that holds a whole number.
+
+    Raises:
+        BadInput: what belongs there.
+    """
+    found = form(request, name)
+    if not found.isascii() or not found.isdecimal() or not low <= int(found) <= high:
+        raise BadInput(f"a whole number from {low} to {high} belongs there", name)
+    return int(found)
+
+
+def seed(request: Request) -> int:
+    """The seed of random numbers that a form names; a new one where it names none.
+
+    Raises:
+        BadInput: what belongs there.
+    """
+    return number(request, "seed", 0, MOST_SEED) if form(request, "seed") else secrets.randbelow(MOST_SEED + 1)

@@ -7,7 +7,6 @@ Flows in: requests. Flows out: pages, pictures, files. Floor: edge (review).
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any, cast
@@ -21,7 +20,7 @@ from cds_rules.evaluate import Evaluation, Knowledge, evaluate
 from cds_rules.replay.plot import picture
 from cds_rules.replay.run import about
 from cds_rules.replay.timeline import Timeline
-from cds_rules.review.gate import form, needs
+from cds_rules.review.gate import form, needs, number, seed
 from cds_rules.review.results import NOTHING, archive, as_csv, results, told
 from cds_rules.review.sampling import Wish, sample
 from cds_rules.review.shell import NAVIGATION, Entry, Refusal, absent, database, drawn, house, language, shown, visitor
@@ -104,10 +103,10 @@ def bring_in(request: Request) -> Response:
             raise BadInput("the file of `cds-rules replay --json FILE --calls` belongs there", "run")
         rules = tuple(each for each in request.state.form.getlist("rules") if each in made.knowledge.rules)
         wish = Wish(
-            _number(request, "alerts", 0, MOST_DRAWN),
-            _number(request, "silences", 0, MOST_DRAWN),
+            number(request, "alerts", 0, MOST_DRAWN),
+            number(request, "silences", 0, MOST_DRAWN),
             rules,
-            _number(request, "seed", 0, 2**31 - 1) if form(request, "seed") else secrets.randbelow(2**31),
+            seed(request),
         )
         drawn = sample(cast(IO[bytes], run.file), wish)
     except BadInput as error:
@@ -117,13 +116,6 @@ def bring_in(request: Request) -> Response:
         fingerprint=drawn.fingerprint, seed=wish.seed, strata=drawn.strata,
     )  # fmt: skip
     return _to(request, f"/sets/{identity}")
-
-
-def _number(request: Request, name: str, low: int, high: int) -> int:
-    found = form(request, name)
-    if not found.isascii() or not found.isdecimal() or not low <= int(found) <= high:
-        raise BadInput(f"a whole number from {low} to {high} belongs there", name)
-    return int(found)
 
 
 def one_set(request: Request) -> Response:

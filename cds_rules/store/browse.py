@@ -23,8 +23,6 @@ from cds_rules.store.tables import alert, ledger, review_item, tally
 
 PAGE = 50
 """Alerts on a page."""
-MOST_JUDGED = 1000
-"""Decisions that a review set is drawn from at most."""
 NEIGHBOURS = 100
 """Other alerts of a patient that are looked at around one."""
 
@@ -39,6 +37,18 @@ class Wanted:
     review: str = ""
     since: date | None = None
     until: date | None = None
+
+    @property
+    def of_alerts(self) -> Mapping[str, str]:
+        """What is asked of alerts alone: where no card was shown there is no level, answer or review."""
+        return {name: value for name in ("level", "state", "review") if (value := getattr(self, name))}
+
+    def within(self, at: ColumnElement[datetime]) -> Iterable[ColumnElement[bool]]:
+        """The condition that an instant is of the days that are wanted."""
+        if self.since:
+            yield at >= _midnight(self.since)
+        if self.until:
+            yield at < _midnight(self.until + timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +156,9 @@ def _page(house: str | None, wanted: Wanted, place: Place | None) -> Select[Any]
 
 
 def _conditions(wanted: Wanted) -> Iterable[ColumnElement[bool]]:
-    for name in ("rule", "level", "state", "review"):
-        if value := getattr(wanted, name):
-            yield alert.c[name] == value
-    if wanted.since:
-        yield alert.c.at >= _midnight(wanted.since)
-    if wanted.until:
-        yield alert.c.at < _midnight(wanted.until + timedelta(days=1))
+    said = wanted.of_alerts | ({"rule": wanted.rule} if wanted.rule else {})
+    yield from (alert.c[name] == value for name, value in said.items())
+    yield from wanted.within(alert.c.at)
 
 
 def _midnight(day: date) -> datetime:
@@ -227,31 +233,6 @@ def houses_shown(database: Database) -> tuple[str, ...]:
     """The houses that have an alert, each found by one look into the index."""
     with database.reading() as connection:
         return values(connection, alert.c.tenant)
-
-
-def judged_with(
-    database: Database, house: str, fingerprint: str, since: date | None, until: date | None
-) -> tuple[int, ...]:
-    """The newest decisions of a house that were judged with some rules and are kept with what was judged."""
-    asked = (
-        select(ledger.c.sequence)
-        .where(ledger.c.tenant == house, ledger.c.fingerprint == fingerprint, ledger.c.content.is_not(None))
-        .order_by(ledger.c.at.desc())
-        .limit(MOST_JUDGED)
-    )
-    if since:
-        asked = asked.where(ledger.c.at >= _midnight(since))
-    if until:
-        asked = asked.where(ledger.c.at < _midnight(until + timedelta(days=1)))
-    with database.reading() as connection:
-        return tuple(connection.scalars(asked))
-
-
-def content_of(database: Database, sequence: int) -> bytes | None:
-    """What a decision was judged on, sealed; None where it is not kept."""
-    with database.reading() as connection:
-        found: bytes | None = connection.scalar(select(ledger.c.content).where(ledger.c.sequence == sequence))
-        return found
 
 
 def find(database: Database, houses: Houses, card: str) -> Found | None:

@@ -113,6 +113,11 @@ def recalled(connection: Connection, row: RowMapping) -> tuple[Recalled, Mapping
     return _recalled(row, _cards(connection, [row["sequence"]]).get(row["sequence"], {})), evidence
 
 
+def states(record: str) -> Mapping[str, str]:
+    """What became of each rule, off the record of a decision; the words of `Fate.state`."""
+    return {rule: state for rule, (state, *_) in json.loads(record)["outcomes"].items()}
+
+
 def _cards(connection: Connection, rows: Iterable[int]) -> Mapping[int, Mapping[str, Shown]]:
     found: dict[int, dict[str, Shown]] = {}
     for each in connection.execute(select(alert).where(alert.c.sequence.in_(list(rows)))).mappings():

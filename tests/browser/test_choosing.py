@@ -64,6 +64,29 @@ def test_the_worklist_says_where_readers_differ_until_it_is_settled(
     assert not violations(page)
 
 
+def test_a_set_of_overridden_alerts_holds_nothing_else(
+    serving: Callable[..., Served], page_of: Callable[..., Any]
+) -> None:
+    served, page = serving(), page_of()
+    page.goto(f"{served.url}/?state=overridden")
+    alerts = page.locator("table.alerts tbody tr").count()
+    page.get_by_text("Draw a review set from these decisions").click()
+    assert page.get_by_text("Silences have no level, answer or review state").is_visible()
+    assert not violations(page)
+    page.get_by_label("Name", exact=True).fill("Overridden")
+    page.get_by_label("Seed of the random numbers").fill("7")
+    page.get_by_role("button", name="Draw the set").click()
+    page.wait_for_url(f"{served.url}/sets/*")
+    items = page.get_by_role("table").first.locator("tbody tr")
+    assert items.count() == alerts
+    assert not items.filter(has_text="silent").count()
+    assert "7" in page.locator("dl.run").inner_text()
+    page.goto(f"{served.url}/?review=wanted")
+    rows = page.locator("table.alerts tbody tr").all_inner_texts()
+    assert len(rows) == alerts
+    assert all("overridden" in each for each in rows)
+
+
 def test_a_reader_draws_no_set(service: Served, page_of: Callable[..., Any]) -> None:
     page = page_of(role="reviewer")
     page.goto(f"{service.url}/")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cds_rules.cards.cards import FINDING
 from cds_rules.evaluate import Call
-from cds_rules.review.sampling import Wish, sample
+from cds_rules.review.sampling import Draw, Wish, sample
 from cds_rules.store.packing import packed
 from cds_rules.vocabulary.errors import BadInput
 
@@ -66,6 +66,18 @@ def test_every_line_is_as_likely_as_any_other() -> None:
     lines = run(*(line({"a": "alert"}, f"p{each}") for each in range(10)))
     drawn = Counter(each.patient for seed in range(1000) for each in sample(lines, Wish(3, seed=seed)).items)
     assert all(220 < count < 380 for count in drawn.values()), drawn  # 300 expected, sd 14.5
+
+
+def test_what_is_gone_when_it_is_read_is_stood_for_by_the_rest() -> None:
+    drawing = Draw(Wish(alerts=10))
+    for place in range(40):
+        drawing.offer(place, [("a", "alert")])
+    whole = json.loads(line({"a": "alert"}))
+    made = drawing.sample("f", lambda place: whole if place % 2 else None, recorded=True)
+    (stratum,) = made.strata
+    assert (stratum.population, stratum.drawn) == (40, len(made.items))
+    assert 0 < len(made.items) < 10
+    assert round(sum(each.weight for each in made.items), 6) == 40
 
 
 def test_by_default_silences_are_drawn_of_the_rules_that_spoke() -> None:

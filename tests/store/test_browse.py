@@ -24,11 +24,9 @@ from cds_rules.store.browse import (
     Place,
     Wanted,
     browse,
-    content_of,
     counted,
     find,
     houses_shown,
-    judged_with,
     rules_shown,
 )
 from cds_rules.store.database import Database
@@ -36,7 +34,6 @@ from cds_rules.store.decisions import Caller
 from cds_rules.store.kept import kept
 from cds_rules.store.keys import Keys
 from cds_rules.store.ledger import append
-from cds_rules.store.packing import unpacked
 from cds_rules.store.progress import PROGRESS
 from cds_rules.store.reviews import Judged, NewItem
 from cds_rules.store.tables import alert, tally
@@ -330,24 +327,6 @@ def test_which_rules_spoke_elsewhere_is_not_told(database: Database) -> None:
     assert rules_shown(database, ("a",)) == (RULES[1],)
     assert rules_shown(database, ("a", "b")) == tuple(sorted(RULES))
     assert rules_shown(database, ()) == ()
-
-
-def test_decisions_a_set_can_be_drawn_from(url: str, knowledge: Knowledge) -> None:
-    opened = store(url, keep="full")
-    caller = Caller("t", "https://ehr.example.org")
-    made = [decided(knowledge, at=START + timedelta(days=number), caller=caller) for number in range(4)]
-    write(opened, *made)
-    fingerprint, house = made[0].evaluation.fingerprint, caller.house
-    found = judged_with(opened.database, house, fingerprint, None, None)
-    assert found == (4, 3, 2, 1)
-    day = START.date() + timedelta(days=1)
-    assert judged_with(opened.database, house, fingerprint, day, day) == (2,)
-    assert judged_with(opened.database, "", fingerprint, None, None) == ()
-    assert judged_with(opened.database, house, "other rules", None, None) == ()
-    content = content_of(opened.database, 2)
-    assert content
-    assert unpacked(opened.keys.unseal(content)).at == made[1].at
-    opened.close()
 
 
 def test_what_is_openedis_counted_for_those_who_may_see_it(url: str, knowledge: Knowledge) -> None:
