@@ -90,6 +90,7 @@ def settle(connection: Connection, cards: Collection[str]) -> None:
         )
 
 
+_ANY_OVERRIDDEN = "SELECT 1 FROM alert WHERE patient IN ({}) AND state = 'overridden' LIMIT 1"
 _OVERRIDDEN = (
     select(alert.c.state_at, alert.c.level, alert.c.reason, alert.c.memory, alert.c.server)
     .where(
@@ -99,17 +100,19 @@ _OVERRIDDEN = (
     )
     .order_by(alert.c.state_at, alert.c.id)
 )
-"""Written once: every answer waits for it."""
+"""Written once; asked of the few patients for whom the question above finds something."""
 
 
 def overrides(
     database: Database, keys: Keys, *, tenant: str, server: str, patient: str, since: datetime
 ) -> tuple[Override, ...]:
-    """What was overridden of the cards about one patient of one FHIR server; one look into one index."""
-    wanted = {"patients": keys.hashes("patient", tenant, patient), "since": since}
+    """What was overridden of the cards about one patient of one FHIR server: one look into one index, and mostly nothing."""
+    patients = keys.hashes("patient", tenant, patient)
+    if not database.finds(_ANY_OVERRIDDEN, patients):
+        return ()
     servers = set(keys.hashes("server", server)) if server else {None}
     with database.reading() as connection:
-        rows = connection.execute(_OVERRIDDEN, wanted).all()
+        rows = connection.execute(_OVERRIDDEN, {"patients": patients, "since": since}).all()
     return tuple(_overrides(keys, [row for row in rows if row.server in servers and row.memory]))
 
 

@@ -151,6 +151,20 @@ def test_an_instant_comes_back_with_its_zone(database: Database) -> None:
     assert later
 
 
+def test_a_small_question_is_answered_while_another_writes_and_after_one_that_failed(database: Database) -> None:
+    asked = "SELECT 1 FROM token WHERE id IN ({}) LIMIT 1"
+    with database.writing() as connection:
+        connection.execute(insert(token).values(id="a", expires=datetime.now(UTC)))
+    with database.writing() as connection:
+        connection.execute(insert(token).values(id="b", expires=datetime.now(UTC)))
+        assert [database.finds(asked, each) for each in (["a"], ["0", "a"], ["b"])] == [True, True, False]
+    with pytest.raises(StoreUnavailable) as told:
+        database.finds("SELECT 1 FROM nowhere WHERE id IN ({})", ["MARKER"])
+    assert "MARKER" not in str(told.value)
+    assert "nowhere" not in str(told.value)
+    assert database.finds(asked, ["b"])
+
+
 def test_nothing_of_a_failed_transaction_stays(database: Database) -> None:
     twice = insert(token).values(id="a", expires=datetime.now(UTC))
 
