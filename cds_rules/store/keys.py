@@ -14,6 +14,7 @@ import os
 import secrets
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from cds_rules.store.errors import StoreError
@@ -36,6 +37,7 @@ class Keys:
             raise StoreError(f"store key: a secret of at least {LEAST} characters belongs here")
         self._by_id = {_derived(each, "id")[:_ID]: each for each in given}
         self.current = next(iter(self._by_id)).hex()
+        self._derived = cache(_derived)
 
     def hashed(self, kind: str, *parts: str) -> str:
         """What stands for something, by the current key."""
@@ -44,7 +46,7 @@ class Keys:
     def hashes(self, kind: str, *parts: str) -> Sequence[str]:
         """The same by each key, current first: rows written before a rotation are found by an earlier one."""
         said = "".join(f"{len(part)}|{part}" for part in parts).encode(errors="surrogatepass")
-        return [hmac.digest(_derived(each, f"hash {kind}"), said, "sha256").hex() for each in self._by_id.values()]
+        return [hmac.digest(self._derived(each, f"hash {kind}"), said, "sha256").hex() for each in self._by_id.values()]
 
     def seal(self, plain: bytes) -> bytes:
         """Pack and encrypt (AES-256-GCM)."""
@@ -54,7 +56,7 @@ class Keys:
 
         identity = bytes.fromhex(self.current)
         nonce = secrets.token_bytes(_NONCE)
-        box = AESGCM(_derived(self._by_id[identity], "seal"))
+        box = AESGCM(self._derived(self._by_id[identity], "seal"))
         return identity + nonce + box.encrypt(nonce, zlib.compress(plain), identity)
 
     def unseal(self, sealed: bytes) -> bytes:
@@ -68,7 +70,7 @@ class Keys:
 
         identity, nonce, rest = sealed[:_ID], sealed[_ID : _ID + _NONCE], sealed[_ID + _NONCE :]
         try:
-            plain = AESGCM(_derived(self._by_id[identity], "seal")).decrypt(nonce, rest, identity)
+            plain = AESGCM(self._derived(self._by_id[identity], "seal")).decrypt(nonce, rest, identity)
             return zlib.decompress(plain)
         except (KeyError, ValueError, InvalidTag, zlib.error):
             raise StoreError("store: what is sealed there cannot be opened with the keys that are set") from None
@@ -85,7 +87,7 @@ class Keys:
             raise StoreError(
                 "store key: the key that signed this row is not set; name it among the earlier keys"
             ) from None
-        return hmac.digest(_derived(secret, "sign"), said.encode(), "sha256").hex()
+        return hmac.digest(self._derived(secret, "sign"), said.encode(), "sha256").hex()
 
     def signed(self, said: str, signature: str) -> bool:
         """Whether any of the keys made a signature."""
