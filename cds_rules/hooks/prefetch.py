@@ -141,6 +141,11 @@ class Page:
     next: str = ""
     refused: bool = False
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left to be asked for."""
+        return self.state is State.DELIVERED or self.state is State.EMPTY
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -196,8 +201,8 @@ def read_prefetch(values: Mapping[str, Raw], patient_id: str) -> Prefetch:
             deliveries[key] = Delivery(key, _page(query, held, patient_id))
         elif held.value and held.value.resourceType in ("Patient", "Bundle"):
             patient_elsewhere |= _page(_PATIENT_QUERY, held, patient_id).state is State.DELIVERED
-    for key in _OURS:
-        deliveries.setdefault(key, Delivery(key, _NOT_SENT))
+    for key in _OURS.keys() - deliveries.keys():
+        deliveries[key] = Delivery(key, _NOT_SENT)
     if patient_elsewhere and deliveries["patient"].state is State.MISSING:
         deliveries["patient"] = Delivery("patient", Page(State.DELIVERED))
     return prefetch_of(documents, deliveries)
@@ -257,6 +262,7 @@ def _opened(sent: Raw) -> _Held:
 
 
 _NOT_SENT = Page(State.MISSING, "was not sent")
+_EMPTY = Page(State.EMPTY)
 
 
 def _page(query: Query, held: _Held, patient_id: str) -> Page:
@@ -273,7 +279,7 @@ def _found(query: Query, held: _Held, patient_id: str) -> Page:
     if value is None:
         found = kind(held.raw)
         if found in ("null", "nothing"):
-            return Page(State.EMPTY)
+            return _EMPTY
         if found != "object":
             return Page(State.FAILED, f"holds {_article(found)}, not a FHIR resource")
         return Page(State.FAILED, "does not have the shape of a FHIR resource")
@@ -296,6 +302,8 @@ _PASSING = frozenset({"transient", "timeout", "throttled", "lock-error", "incomp
 
 
 def _bundle(query: Query, bundle: Value, patient_id: str) -> Page:
+    if not (bundle.entry or bundle.link or bundle.total):
+        return _EMPTY
     error, others, of_type = False, False, 0
     right = query.type != "Patient"
     for entry in bundle.entry or ():
@@ -343,8 +351,9 @@ def _missing(deliveries: Iterable[Delivery]) -> dict[str, str]:
     """Domain -> "prefetch keys a, b were not sent; prefetch key c holds the first page only"."""
     reasons: dict[str, dict[str, list[str]]] = {}
     for query, delivery in zip(QUERIES, deliveries, strict=True):
-        if delivery.state in (State.FAILED, State.PARTIAL) or (delivery.state is State.MISSING and query.required):
-            reasons.setdefault(query.domain, {}).setdefault(delivery.because, []).append(query.key)
+        page = delivery.page
+        if not page.whole and (query.required or page.state is not State.MISSING):
+            reasons.setdefault(query.domain, {}).setdefault(page.because, []).append(query.key)
     return {
         domain: "; ".join(_sentence(keys, because) for because, keys in found.items())
         for domain, found in reasons.items()

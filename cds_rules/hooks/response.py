@@ -21,7 +21,7 @@ from cds_rules.engine.overrides import Override
 from cds_rules.evaluate import Call, Evaluation, Knowledge, evaluate
 from cds_rules.hooks.discovery import Service
 from cds_rules.hooks.outcome import Issue, operation_outcome
-from cds_rules.hooks.prefetch import Delivery, State
+from cds_rules.hooks.prefetch import Delivery
 from cds_rules.hooks.profiles import SHIPPED, Profile, shaped
 from cds_rules.hooks.request import BadRequest, Fault, HookRequest, read_request
 from cds_rules.hooks.wire import encode
@@ -186,7 +186,7 @@ def _account(evaluation: Evaluation, deliveries: Sequence[Delivery]) -> dict[str
             "prefetch": [
                 {"key": delivery.key, "state": delivery.state.value, "because": delivery.because}
                 for delivery in deliveries
-                if delivery.state not in (State.DELIVERED, State.EMPTY)
+                if not delivery.page.whole
             ],
             "fetched": [delivery.key for delivery in deliveries if delivery.fetched and delivery.page.read],
             "silenced": DECEASED if any(DECEASED in one.because for one in evaluation.outcomes.values()) else "",
@@ -234,15 +234,18 @@ def _not_assessed_card(
     }
 
 
+_LISTS = (list, tuple)
+
+
 def pruned(value: Any) -> Any:
     """The value without elements that are null or empty, which CDS Hooks forbids."""
     if isinstance(value, dict):
-        found = {key: pruned(each) for key, each in value.items()}
-        return {key: each for key, each in found.items() if not _hollow(each)}
-    if isinstance(value, list | tuple):
-        return [each for each in map(pruned, value) if not _hollow(each)]
+        # most of a card are texts: they are looked at without a call of their own
+        return {
+            key: kept
+            for key, each in value.items()
+            if (kept := each if isinstance(each, str) else pruned(each)) or kept == 0
+        }
+    if isinstance(value, _LISTS):
+        return [kept for each in value if (kept := pruned(each)) or kept == 0]
     return value
-
-
-def _hollow(value: Any) -> bool:
-    return value is None or (isinstance(value, str | list | dict) and not value)

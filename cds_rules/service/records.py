@@ -19,7 +19,6 @@ from cds_rules.engine.overrides import Override
 from cds_rules.evaluate import Knowledge
 from cds_rules.hooks.feedback import read_feedback
 from cds_rules.hooks.outcome import Issue, operation_outcome
-from cds_rules.hooks.prefetch import State
 from cds_rules.hooks.request import HookRequest
 from cds_rules.hooks.response import Answer
 from cds_rules.service.errors import Problem
@@ -113,7 +112,7 @@ class Records:
                 prefetch=tuple(
                     (each.key, each.state.value, each.because)
                     for each in request.prefetch.deliveries
-                    if each.state not in (State.DELIVERED, State.EMPTY)
+                    if not each.page.whole
                 ),
             )
         )
