@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,7 @@ from cds_rules.service.fetch import Fetcher, Servers
 from cds_rules.service.keysets import key_sets
 from cds_rules.service.logs import log
 from cds_rules.service.manual import manual
-from cds_rules.service.metrics import CONTENT_TYPE, Metrics, Outcomes, timed
+from cds_rules.service.metrics import CONTENT_TYPE, Metrics, Outcomes, Timed
 from cds_rules.service.outbound import Outbound
 from cds_rules.service.profiles import profiles_of
 from cds_rules.service.records import Records
@@ -96,7 +96,14 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
         clock,
         tracing,
     )
-    routes = [
+    routes: list[Route | Mount] = []
+    for base in (BASE, f"{BASE}/"):  # a client that was given the address with a slash asks with two
+        routes += [
+            Route(f"{base}/{{identity}}", desk.call, methods=["POST"]),
+            Route(f"{base}/{{identity}}/feedback", desk.feedback, methods=["POST"]),
+            Route(base, desk.services, methods=["GET"]),
+        ]
+    routes += [
         Route("/", desk.page, methods=["GET"]),
         Route("/healthz", desk.health, methods=["GET"]),
         Route("/readyz", desk.readiness, methods=["GET"]),
@@ -114,12 +121,6 @@ def create_app(knowledge: Knowledge | None = None, settings: Settings | None = N
         routes += [
             Route(REVIEW, desk.to_review, methods=["GET"], include_in_schema=False),
             Mount(REVIEW, ReviewPages(desk.review, desk.check_way)),
-        ]
-    for base in (BASE, f"{BASE}/"):  # a client that was given the address with a slash asks with two
-        routes += [
-            Route(base, desk.services, methods=["GET"]),
-            Route(f"{base}/{{identity}}", desk.call, methods=["POST"]),
-            Route(f"{base}/{{identity}}/feedback", desk.feedback, methods=["POST"]),
         ]
     app = Starlette(
         routes=routes,
@@ -157,7 +158,9 @@ class Desk:
         self.clock = clock
         self.traces = traces
         self.metrics = Metrics()
-        self.admission = Admission(settings.limits)
+        self.admission = Admission(
+            settings.limits, self.metrics.under_way.set, lambda limit: self.metrics.turned_away.labels(limit).inc()
+        )
         self.outbound = Outbound(plain_http=not settings.production)
         self.fetcher = Fetcher(self.outbound, settings.fetch, Outcomes(self.metrics.fetches))
         self.records = Records(lambda: self.store, self.metrics.unheeded.inc)
@@ -382,14 +385,14 @@ class Desk:
         note(request.scope, endpoint=endpoint)
         began = asyncio.get_running_loop().time()
         try:
-            with self._counted("all", self.admission.one()):
+            with self.admission.one():
                 async with asyncio.timeout(self.settings.limits.seconds):
                     self.check_way(request)
                     with self._stage("authenticate"):
                         caller = await self._caller(request, path)
                     host = request.client.host if request.client else ""
                     client = f"{caller.issuer}|{caller.tenant}" if caller.issuer else host
-                    with self._counted("client", self.admission.of(client)):
+                    with self.admission.of(client):
                         yield caller
         except TimeoutError:
             late = "bytes" in request.scope["cds_rules"]
@@ -399,21 +402,6 @@ class Desk:
             note(request.scope, refused=refused.category)
             await asyncio.sleep(began + REFUSAL_SECONDS - asyncio.get_running_loop().time())
             raise Problem("token", headers={"WWW-Authenticate": "Bearer", "Connection": "close"}) from None
-
-    @contextmanager
-    def _counted(self, limit: str, place: AbstractContextManager[None]) -> Iterator[None]:
-        """A place among those a limit leaves, or the count of who found none."""
-        try:
-            place.__enter__()
-        except Problem:
-            self.metrics.turned_away.labels(limit).inc()
-            raise
-        self.metrics.under_way.set(self.admission.under_way)
-        try:
-            yield
-        finally:
-            place.__exit__(None, None, None)
-            self.metrics.under_way.set(self.admission.under_way)
 
     def check_way(self, request: Request) -> None:
         """Over https in production, from this machine in development."""
@@ -456,10 +444,8 @@ class Desk:
         own, anybody = caller, self.settings.fetch
         return Servers.read((*own.fhir_servers, *anybody.servers), (*own.private_networks, *anybody.private_networks))
 
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        with self.traces.stage(name), timed(self.metrics.stage(name).observe):
-            yield
+    def _stage(self, name: str) -> AbstractContextManager[object]:
+        return self.traces.stage(name, Timed(self.metrics.stage(name).observe))
 
     async def health(self, _: Request) -> Response:
         """GET /healthz: the process answers."""
@@ -548,6 +534,7 @@ def _warnings(settings: Settings) -> Iterator[str]:
         yield "THE PUBLIC SANDBOX IS TRUSTED: everybody can read its private key; never with real patients"
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback

@@ -10,8 +10,7 @@ import collections
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -111,11 +110,16 @@ def _alive(process: int) -> bool:
     return True
 
 
-@contextmanager
-def timed(observe: Callable[[float], None]) -> Iterator[None]:
-    """Tell how long something took, however it ended."""
-    began = time.perf_counter()
-    try:
-        yield
-    finally:
-        observe(time.perf_counter() - began)
+class Timed:
+    """Tells how long something took, however it ended."""
+
+    __slots__ = ("_began", "_observe")
+
+    def __init__(self, observe: Callable[[float], None]) -> None:
+        self._observe = observe
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._observe(time.perf_counter() - self._began)

@@ -23,8 +23,8 @@ class Traces(Protocol):
     def request(self, endpoint: str, headers: Mapping[str, str]) -> AbstractContextManager[dict[str, Any]]:
         """A request; what is put into the mapping becomes its attributes at the end."""
 
-    def stage(self, name: str) -> AbstractContextManager[object]:
-        """A stage of the request that is under way."""
+    def stage(self, name: str, clock: AbstractContextManager[object]) -> AbstractContextManager[object]:
+        """A stage of the request that is under way. clock: what times it whether it is traced or not."""
 
     def close(self) -> None:
         """Send what waits to be sent."""
@@ -37,9 +37,9 @@ class NoTraces:
         """Nothing."""
         return nullcontext({})
 
-    def stage(self, name: str) -> AbstractContextManager[object]:
-        """Nothing."""
-        return nullcontext()
+    def stage(self, name: str, clock: AbstractContextManager[object]) -> AbstractContextManager[object]:
+        """The clock alone."""
+        return clock
 
     def close(self) -> None:
         """Nothing."""
@@ -89,9 +89,10 @@ class Spans:
                     span.set_status(self._failed)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str, clock: AbstractContextManager[object]) -> Iterator[None]:
         """A span below the one of the request."""
-        with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
+        spanned = self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False)
+        with clock, spanned as span:
             try:
                 yield
             except BaseException as error:
