@@ -73,12 +73,14 @@ def check_shape(body: bytes, limits: Limits) -> None:
     Raises:
         Problem: it does.
     """
-    if body.count(b'"resourceType"') > limits.max_entries:
-        raise Problem("too-large", f"The body holds more than {limits.max_entries} resources.")
+    most = limits.max_entries
+    if len(body) > most * len(_RESOURCE) and body.count(_RESOURCE) > most:  # a small body cannot hold so many
+        raise Problem("too-large", f"The body holds more than {most} resources.")
     if depth_beyond(body, limits.max_depth):
         raise Problem("bad-request", f"body: found something nested deeper than {limits.max_depth} levels")
 
 
+_RESOURCE = b'"resourceType"'
 _NOT_BRACKETS = bytes(set(range(256)) - set(b'{}[]"'))
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
 

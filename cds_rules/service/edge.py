@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 import time
+from random import randbytes
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -66,7 +66,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        note(scope, correlation=secrets.token_hex(8), endpoint=OTHER)
+        note(scope, correlation=randbytes(8).hex(), endpoint=OTHER)
         headers = Headers(scope=scope)
         origin = headers.get("origin", "")
         status = 0

@@ -20,6 +20,8 @@ Excinfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 def log(level: int, event: str, **fields: object) -> None:
     """Tell an event; fields that are None are left out."""
+    if not LOGGER.isEnabledFor(level):
+        return
     told = {name: value for name, value in fields.items() if value is not None}
     words = " ".join((event, *(f"{name}={value}" for name, value in told.items())))
     LOGGER.log(level, "%s", words, extra={FIELDS: {"event": event, **told}})

@@ -7,10 +7,10 @@ of the patient, user, client and resources are keyed hashes, unless everything i
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from random import randbytes
 from typing import Any, Literal
 
 from cds_rules.engine.overrides import covered
@@ -56,7 +56,7 @@ class Decision:
     user: str = ""
     caller: Caller = Caller()
     prefetch: tuple[tuple[str, str, str], ...] = ()
-    identity: str = field(default_factory=lambda: secrets.token_hex(16))
+    identity: str = field(default_factory=lambda: randbytes(16).hex())
 
 
 def rows(decision: Decision, keys: Keys, keep: Keep) -> tuple[dict[str, Any], list[dict[str, Any]]]:
