@@ -16,6 +16,7 @@ from html import escape
 from typing import Any
 
 from cds_rules.replay.timeline import SERIES, Point, Span, Timeline
+from cds_rules.vocabulary.directions import isolated
 from cds_rules.vocabulary.errors import CdsRulesError
 
 _WIDTH, _ROW, _PANEL = 11.0, 0.26, 1.25
@@ -78,7 +79,7 @@ def picture(told: Timeline, heading: str = _HEADING, dark: bool = False, width: 
         f'{svg[:start]}{head}<title id="title">{escape(title)}</title>'
         f'<desc id="description">{escape(description(told))}</desc>{svg[inside:]}'
     )
-    return _NO_XML.sub("\ufffd", whole)
+    return isolated(_NO_XML.sub("\ufffd", whole))
 
 
 def description(told: Timeline) -> str:

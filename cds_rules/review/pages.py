@@ -1,4 +1,5 @@
-"""Pages out of templates: everything from a record is escaped, Markdown is rendered without HTML, nothing comes from elsewhere.
+"""Pages out of templates: everything from a record is escaped and turns no text beside it around, Markdown is rendered without
+HTML, nothing comes from elsewhere. What goes back into a field of a form as it was typed is escaped by hand (`|e`).
 
 The one door to the templates in `templates/` (jinja2) and to Markdown (markdown-it-py). A page is a single file: style and
 script stand in it, named by their hash in a content security policy that allows nothing else.
@@ -23,6 +24,7 @@ from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
 from cds_rules.knowledge.languages import Language
+from cds_rules.vocabulary.directions import isolated
 from cds_rules.vocabulary.wording import said, word
 
 _ENGLISH = Language()
@@ -45,12 +47,17 @@ def markdown(text: str) -> Markup:
     >>> markdown("**5** <b>mg</b>")
     Markup('<p><strong>5</strong> &lt;b&gt;mg&lt;/b&gt;</p>\\n')
     """
-    return Markup(_markdown().render(text))
+    return Markup(isolated(_markdown().render(text)))
 
 
 def document(text: str, address: Callable[[str], str]) -> Markup:
     """A Markdown page of ours as HTML, with tables. address: where a link leads on the pages."""
     return Markup(_documents().render(text, {"address": address}))
+
+
+def _shown(value: Any) -> Any:
+    """A value as a page shows it; what is markup already was made of such values."""
+    return isolated(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _spoken(language: Language) -> Environment:
@@ -69,6 +76,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
