@@ -35,6 +35,7 @@ def entries(request: Request) -> Response:
         "/audit",
         everywhere=everywhere,
         entries=found,
+        pruned=audit.pruned(database(request)) if everywhere else None,
         asked=asked,
         more=found[-1].number if len(found) == audit.PAGE else 0,
         visits=visits.under_way(database(request), made.clock(), idle, visitor(request).houses),

@@ -271,6 +271,11 @@ class Store(Section):
         1, 36_500, 90, "how long what was judged is kept, where all is kept"
     )
     feedback_days: Annotated[int, Field(ge=1, le=36_500)] = _whole(1, 36_500, 1095, "how long feedback is kept")
+    audit_days: Annotated[int, Field(ge=1, le=36_500)] | None = setting(
+        None,
+        "a whole number from 1 to 36500",
+        "how long the audit of the review pages is kept; not set: as long as the database",
+    )
 
     @property
     def database_url(self) -> str:

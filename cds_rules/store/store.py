@@ -19,7 +19,7 @@ from cds_rules.engine.overrides import Override
 from cds_rules.evaluate import Knowledge
 from cds_rules.hooks.feedback import Item
 from cds_rules.service.settings import Settings
-from cds_rules.store import answers, ledger
+from cds_rules.store import answers, audit, ledger
 from cds_rules.store.answers import Became
 from cds_rules.store.database import Database
 from cds_rules.store.decisions import Caller, Decision, rows
@@ -181,7 +181,7 @@ class Store:
     def prune(self, now: datetime) -> Mapping[str, int]:
         """Remove what has been kept long enough."""
         days = self.settings
-        return ledger.prune(
+        gone = ledger.prune(
             self.database,
             self.keys,
             now,
@@ -189,6 +189,9 @@ class Store:
             content=now - timedelta(days=days.content_days),
             answers=now - timedelta(days=days.feedback_days),
         )
+        if days.audit_days is None:
+            return gone
+        return {**gone, "audit entries": audit.prune(self.database, now, now - timedelta(days=days.audit_days))}
 
     def forget(self, now: datetime, patient: str, of: Caller) -> Mapping[str, int]:
         """Take everything about one patient out. of: who asked about this patient."""

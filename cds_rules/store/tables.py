@@ -225,7 +225,7 @@ visit = Table(
 audit = Table(
     "audit",
     metadata,
-    # rows are added and never changed: a trigger of the database refuses the rest
+    # rows are added, never changed, and go only where `audit_pruned` says so: triggers of the database refuse the rest
     Column("id", NUMBER, primary_key=True),
     Column("at", Instant, nullable=False),
     Column("subject", String(255), nullable=False),
@@ -237,6 +237,20 @@ audit = Table(
     Index(None, "at"),
     Index(None, "subject", "at"),
     Index(None, "item", "at"),
+)
+
+audit_pruned = Table(
+    "audit_pruned",
+    metadata,
+    # which rows of the audit are gone since they were kept long enough; rows are added and never changed
+    Column("id", NUMBER, primary_key=True),
+    Column("at", Instant, nullable=False),
+    # they were older than this
+    Column("before", Instant, nullable=False),
+    # the last of them
+    Column("through", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Index(None, "through"),
 )
 
 review_set = Table(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cds_rules.service.settings import Cors, Issuer, Launch, Review, Server, Trust
-from cds_rules.store.audit import entries
+from cds_rules.store.audit import entries, prune
 from tests.review.conftest import Browser
 from tests.service.jwt import key_set
 
@@ -134,6 +134,28 @@ def test_every_look_and_every_refusal_is_in_the_audit(pages: Pages) -> None:
         ("development ada", "reader", "GET", "/sign-in", 200),
         ("development ada", "reader", "POST", "/anything", 403),
     ]
+
+
+def test_what_was_removed_from_the_audit_is_said_on_its_page(pages: Pages) -> None:
+    time = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
+    browser = pages(clock=lambda: time)
+    browser.sign_in("Ada")
+    time += timedelta(days=40)
+    browser.sign_in("Root", "admin")
+    assert "were removed" not in browser.get("/audit").text
+    assert "development ada" in browser.get("/audit").text
+    prune(browser.client.app.state.desk.store.database, time, time - timedelta(days=30))  # type: ignore[attr-defined]
+    told = browser.get("/audit").text
+    assert "On 2026-07-11 entries of before 2026-06-11 were removed, as the settings say: 1." in told
+    assert "development ada" not in told
+
+
+def test_how_long_the_audit_is_kept_stands_with_the_rest(pages: Pages) -> None:
+    browser = pages()
+    browser.sign_in(role="reader")
+    row = re.search("<tr>.*Who looked at which page.*</tr>", browser.get("/kept").text)
+    assert row
+    assert "for good" in row[0]
 
 
 def test_a_visit_that_nothing_is_heard_of_ends(pages: Pages) -> None:
