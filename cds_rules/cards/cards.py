@@ -7,13 +7,14 @@ Floor: cards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha1
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from cds_rules.cards.suggestions import excluding, offers
-from cds_rules.cards.texts import Ready, Texts, escaped
+from cds_rules.cards.texts import Texts, escaped
 from cds_rules.engine.judging import Finding, Outcome, Returned
 from cds_rules.engine.reference import World
 from cds_rules.fhir.versions import Version
@@ -63,13 +64,14 @@ class Scene(Frozen, frozen=True):
 
 
 def cards(
-    findings: Iterable[Finding], texts: Mapping[str, Texts], scene: Scene, unassessed: Sequence[str] = ()
+    findings: Sequence[Finding], texts: Mapping[str, Texts], scene: Scene, unassessed: Sequence[str] = ()
 ) -> tuple[dict[str, Any], ...]:
     """Write the cards of one evaluation. unassessed: lines about what could not be judged, for every card."""
-    return tuple(_card(finding, texts[finding.rule.id], scene, unassessed) for finding in findings)
+    places = _places(scene) if findings else ()
+    return tuple(_card(finding, texts[finding.rule.id], scene, places, unassessed) for finding in findings)
 
 
-def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str]) -> dict[str, Any]:
+def _card(finding: Finding, texts: Texts, scene: Scene, places: Places, unassessed: Sequence[str]) -> dict[str, Any]:
     rule = finding.rule
     pack = scene.pack_of[rule.id]
     say = scene.language.say
@@ -90,11 +92,11 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
     )
     identity = f"{scene.hook_instance}|{scene.at.isoformat()}|{pack.name}|{rule.id}"
     suggestions = [
-        {"label": each["label"], "uuid": _uuid(identity, str(number)), **each}
+        {"label": each["label"], "uuid": uuid_of(identity, str(number)), **each}
         for number, each in enumerate(offered.suggestions)
     ]
     filled = texts.fill(views)
-    evidence, told = _evidence(finding, filled.found, scene)
+    evidence, told = _evidence(finding, filled.found, scene, places)
     found = [line for line in dict.fromkeys(filled.found) if line.partition(": ")[2] not in told]  # said once is enough
     if offered.in_words:
         filled.consider.append(say(said("To order: {tests}", tests=joined(offered.in_words))))
@@ -124,7 +126,7 @@ def _card(finding: Finding, texts: Texts, scene: Scene, unassessed: Sequence[str
         if block
     )
     card: dict[str, Any] = {
-        "uuid": _uuid(identity),
+        "uuid": uuid_of(identity),
         "summary": texts.summarize(views),
         "detail": detail,
         "indicator": finding.indicator,
@@ -164,59 +166,61 @@ def _again(found: Returned | None, overrides: Mapping[str, str]) -> Iterable[Sai
     yield said("Overridden {date} ({reason}); since then: {changes}", date=found.at, reason=reason, changes=since)
 
 
-def _uuid(identity: str, part: str = "") -> str:
-    namespace: UUID = _NAMESPACE
-    return str(uuid5(namespace, f"{identity}|{part}"))
+def uuid_of(identity: str, part: str = "") -> str:
+    """The uuid of a card or, with its number, of a suggestion: `uuid.uuid5` without the objects it makes on the way.
+
+    Source:
+        RFC 9562, 5.5 (version 5).
+    """
+    found = sha1(_NAMESPACE.bytes + f"{identity}|{part}".encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(found[16], 16) & 3]
+    return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
 
 
 def _block(title: str, entries: Sequence[str]) -> str:
     return f"**{title}**\n\n" + "\n".join(f"- {entry}" for entry in entries) if entries else ""
 
 
-def source_line(source: Source, at: datetime, language: Language, state: str = "") -> Ready:
-    """One value as charted, with its date, age, state and resource, in Markdown."""
-    value = escaped(language.charted(source.value))
-    what = f"{escaped(source.label)}{': ' if source.label and value else ''}{value}"
-    when = ""
+def _line(source: Source, at: datetime, language: Language, state: str = "") -> tuple[str, str]:
+    """One value as charted, with its date, age, state and resource, in Markdown; and its value and age alone, where it has both."""
+    label, value = escaped(source.label), escaped(language.charted(source.value))
+    when, age = "", ""
+    if source.when:
+        days = days_between(source.when, at)
+        age = language.ago(
+            Vague(days, source.written) if source.written else days
+        )  # a date that names no day is no age
+        when = f", {source.when.strftime(language.day_format)} ({age})"
     if source.written:
         when = f", {language.written(source.written)}"
-    elif source.when:
-        when = f", {source.when.strftime(language.day_format)} ({language.ago(days_between(source.when, at))})"
-    return Ready(f"{what}{when}{f', {language.say(word(state))}' if state else ''} — {escaped(source.reference)}")
+    what = f"{label}{': ' if source.label and value else ''}{value}{when}{f', {language.say(word(state))}' if state else ''}"
+    return f"{what} — {escaped(source.reference)}", f"{value}, {age}" if age and source.value else ""
 
 
-def _evidence(finding: Finding, found: Iterable[str], scene: Scene) -> tuple[list[str], set[str]]:
+Places = Sequence[tuple[str, Sequence[Source]]]
+"""What stands in a text that shows something -> where this stands in the record."""
+
+
+def _places(scene: Scene) -> Places:
+    """Of the magnesium products, laboratory values and the kidney function."""
+    products = scene.views["magnesium"].sources
+    values = (*scene.views["labs"].values(), scene.views["kidney"])
+    return [
+        *((escaped(each.name), (each.source,)) for each in products),
+        # a word of its own: "5 mmol/L" does not stand in "4.5 mmol/L"
+        *((f" {escaped(scene.language.say(each.words))}", each.shown_sources) for each in values),
+    ]
+
+
+def _evidence(finding: Finding, found: Iterable[str], scene: Scene, places: Places) -> tuple[list[str], set[str]]:
     """What the finding rests on, then what its text shows besides; and what these lines say, without label and source."""
     # the birth date behind an age limit stays a reference: on a card it is noise
     sources = dict.fromkeys(source for each, places in finding.sources if each.kind != "patient" for source in places)
-    sources |= dict.fromkeys(_shown(found, scene))
-    states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
-    lines = [source_line(source, scene.at, scene.language, states.get(source.reference, "")) for source in sources]
-    told = {
-        f"{escaped(scene.language.charted(source.value))}, {scene.language.ago(_days(source.when, scene.at, source.written))}"
-        for source in sources
-        if source.when and source.value
-    }
-    return [*lines], told
-
-
-def _days(when: datetime, at: datetime, written: str) -> float:
-    """Days since a date; of one that names no day, that date."""
-    days = days_between(when, at)
-    return Vague(days, written) if written else days
-
-
-def _shown(found: Iterable[str], scene: Scene) -> Iterator[Source]:
-    """Where the magnesium products, laboratory values and the kidney function stand that lines of a text show."""
     text = "\n".join(found)
-    for product in scene.views["magnesium"].sources:
-        if escaped(product.name) in text:
-            yield product.source
-    for view in (*scene.views["labs"].values(), scene.views["kidney"]):
-        if (
-            f" {escaped(scene.language.say(view.words))}" in text
-        ):  # a word of its own: "5 mmol/L" does not stand in "4.5 mmol/L"
-            yield from view.shown_sources
+    sources |= dict.fromkeys(source for words, stand in places if words in text for source in stand)
+    states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
+    lines = [_line(source, scene.at, scene.language, states.get(source.reference, "")) for source in sources]
+    return [line for line, _ in lines], {told for _, told in lines if told}
 
 
 def _also(finding: Finding, pack_of: Mapping[str, Pack], language: Language) -> list[str]:

@@ -42,14 +42,10 @@ _UNSEEN = dict.fromkeys(code for first, last in _HIDDEN for code in range(first,
 """Control, direction, zero-width and half characters: taken out."""
 _MARKS = {mark: f"\\{mark}" for mark in "\\`*_{}[]#|~!"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MARKED = re.compile(f"[{re.escape(''.join(_MARKS))}]")
+_HARMLESS = bytes(byte for byte in range(256) if chr(byte) not in {*_MARKS, ":", "@"})
+"""Bytes of UTF-8 that mean nothing to Markdown and open no address, but for "www."."""
 _SCHEMES = ("://", "javascript:", "data:", "vbscript:", "mailto:", "xmpp:")
 _ADDRESS = re.compile(r"(?i)(://)|\b(www)\.|(@)|\b(javascript|data|vbscript|mailto|xmpp)(:)")
-
-
-class Ready(str):
-    """Text that needs no escaping: written by us or escaped already."""
-
-    __slots__ = ()
 
 
 def cleaned(text: object) -> str:
@@ -59,22 +55,25 @@ def cleaned(text: object) -> str:
     'a b'
     """
     line = str(text)
-    if not (line.isascii() and line.isprintable()):  # most lines hide nothing
-        line = line.translate(_UNSEEN)
-    return " ".join(line.split())
+    if line.isprintable() and "  " not in line and line == line.strip():  # most lines; what is unseen is not printable
+        return line
+    return " ".join(line.translate(_UNSEEN).split())
 
 
-def escaped(text: object) -> Ready:
+def escaped(text: object) -> str:
     """Text from outside as Markdown that shows just this text.
 
     >>> escaped("<b>[x](javascript:1)</b>")
     '&lt;b&gt;\\\\[x\\\\](javascript&#58;1)&lt;/b&gt;'
     """
-    marked = _MARKED.sub(_with_mark, cleaned(text))
-    lower = marked.lower()
+    line = cleaned(text)
+    lower = line.lower()
+    if not line.encode().translate(None, _HARMLESS) and "www." not in lower:  # most lines
+        return line
+    marked = _MARKED.sub(_with_mark, line)
     if "@" in lower or "www." in lower or (":" in lower and any(each in lower for each in _SCHEMES)):
         marked = _ADDRESS.sub(_without_address, marked)
-    return Ready(marked)
+    return marked
 
 
 def _with_mark(match: re.Match[str]) -> str:
@@ -127,7 +126,7 @@ class _Pen:
 
     def markdown(self, value: object) -> str:
         """A value as Markdown that shows just this text."""
-        return value if isinstance(value, Ready) else escaped(self._say(value))
+        return escaped(self._say(value))
 
     def _say(self, value: object) -> str:
         if isinstance(value, float):
@@ -198,15 +197,21 @@ class Texts:
         """The summary, at most 139 characters: names are shortened, then the end is cut; numbers never are."""
         text = ""
         for limit in NAME_LIMITS:
-            text = cleaned(self.summary.render(views, name_limit=limit))
+            text = cleaned(_rendered(self.summary, {**views, "name_limit": limit}))
             if len(text) <= SUMMARY_LIMIT:
                 return text
         return text[: SUMMARY_LIMIT - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
 
     def fill(self, views: Mapping[str, Any]) -> Filled:
         """The texts of the detail."""
-        found, why, consider, uncertain = self.detail.render(views).split(_BLOCK)
+        found, why, consider, uncertain = _rendered(self.detail, views).split(_BLOCK)
         return Filled(_lines(found), " ".join(why.split()), _lines(consider), _lines(uncertain))
+
+
+def _rendered(template: Template, views: Mapping[str, Any]) -> str:
+    """A template filled; `Template.render` would copy the views three times for it."""
+    names = {**template.environment.globals, **views}
+    return "".join(template.root_render_func(template.new_context(names, shared=True)))
 
 
 _ABOUT: Mapping[str, frozenset[str]] = {
@@ -238,7 +243,7 @@ _BLOCK = "\x1d"
 
 
 def _lines(block: str) -> list[str]:
-    return [line.strip() for line in block.splitlines() if line.strip()]
+    return [line for each in block.splitlines() if (line := each.strip())]
 
 
 def _wrong(text: str, environment: Environment, known: Mapping[str, Any] | None) -> Iterator[str]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import cds_rules
+from cds_rules.cards.cards import uuid_of
 from cds_rules.evaluate import Call, Knowledge, evaluate
 from tests.fhir.builders import AT, ago, bundle, coded, document, lab, patient, request
 
@@ -178,3 +182,8 @@ def test_blood_tests_are_recommended_unless_cramps_come_at_night_alone(
     offers = {each["label"]: each for each in cards(knowledge, cramp)["cramp-differential"]["suggestions"]}
     assert offers["Order basic metabolic panel"].get("isRecommended", False) is recommended
     assert "isRecommended" not in offers["Order serum magnesium"]
+
+
+@given(st.text(max_size=40), st.text(max_size=5))
+def test_a_uuid_is_that_of_version_5(identity: str, part: str) -> None:
+    assert uuid_of(identity, part) == str(uuid5(uuid5(NAMESPACE_URL, "https://cds-rules.dev/"), f"{identity}|{part}"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds_rules.cards.texts import SUMMARY_LIMIT, Draft, cleaned, compile_texts, escaped
+from cds_rules.cards.texts import _UNSEEN, SUMMARY_LIMIT, Draft, cleaned, compile_texts, escaped
 from cds_rules.cards.views import vocabulary
 from cds_rules.knowledge.pack import Pack
 from cds_rules.knowledge.rules import CardText
@@ -112,3 +112,21 @@ def test_names_of_loops_and_of_lists_are_not_taken_for_unknown(pack: Pack) -> No
     )
     rule = replace(pack.rules[0], card=CardText(summary="s", why="w", consider=("c",), found=(text,)))
     assert compile_texts([Draft(rule, rule.card, "rules/trial.yaml", "card.")], vocabulary())
+
+
+def test_nothing_unseen_is_printable() -> None:
+    """A printable line need not be searched for it."""
+    assert not [code for code in _UNSEEN if chr(code).isprintable()]
+    assert [chr(code) for code in range(0x110000) if chr(code).isprintable() and chr(code).isspace()] == [" "]
+
+
+@given(
+    st.text(max_size=20),
+    st.sampled_from(["@", "://", "www.", "WWW.", "JavaScript:", "data:", "mailto:"]),
+    st.text(max_size=20),
+)
+def test_no_address_is_left(before: str, address: str, after: str) -> None:
+    found = escaped(f"{before} {address}{after}").lower()
+    assert "@" not in found
+    assert "://" not in found
+    assert address.lower() not in found
