@@ -287,7 +287,7 @@ def _strangers(tree: nodes.Template, environment: Environment, known: Mapping[st
         root = node.node.name if isinstance(node.node, nodes.Name) else ""
         if root in known and not _offers(known[root], node.attr):
             held = getattr(known[root], "_derived", None)
-            words = {word for word in (*vars(known[root]), *dir(held)) if not word.startswith("_")}
+            words = {word for word in (*dir(known[root]), *dir(held)) if not word.startswith("_")}
             yield f'{root} has no "{node.attr}"{near(node.attr, sorted(words))}'
 
 

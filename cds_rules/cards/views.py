@@ -19,7 +19,7 @@ from cds_rules.derive.kidneys import Kidney
 from cds_rules.derive.labs import Lab
 from cds_rules.derive.magnesium import AMOUNT_NOT_KNOWN, Magnesium, Product
 from cds_rules.derive.statements import slco1b1_function
-from cds_rules.derive.symptoms import Complaint
+from cds_rules.derive.symptoms import Complaint, Toxicity
 from cds_rules.vocabulary.chart import Chart, Source
 from cds_rules.vocabulary.facts import LABS, VITALS
 from cds_rules.vocabulary.wording import Said, joined, said, word
@@ -79,39 +79,30 @@ def views(derived: Derived, parameters: SimpleNamespace) -> Mapping[str, Any]:
     Args:
         parameters: the project decisions of the packs, by name.
     """
-    cramps = [_symptom(each) for each in derived.cramps]
-    statin_symptoms = [_symptom(each) for each in derived.statin_symptoms]
-    gut = [_symptom(each) for each in derived.gut_symptoms]
+    cramps = [SymptomView(each) for each in derived.cramps]
+    gut = [SymptomView(each) for each in derived.gut_symptoms]
     diuretics = sorted(
         (each for each in derived.diuretics if each.implicated), key=lambda each: each.temporal != "strong"
     ) or list(derived.diuretics)
     return {
         "parameters": parameters,
         "patient": derived.patient,
-        "kidney": View(
-            derived.kidney,
-            words=kidney_words(derived.kidney),
-            short_words=_short_kidney(derived.kidney),
-            egfr_words=_egfr_words(derived.kidney),
-            shown_sources=derived.kidney.sources,
-            **_old_kidney(derived.kidney),
-            creatinine_raisers=[drug.name for drug in derived.creatinine_raisers],
-        ),
-        "magnesium": _magnesium(derived.magnesium),
+        "kidney": KidneyView(derived.kidney, creatinine_raisers=[drug.name for drug in derived.creatinine_raisers]),
+        "magnesium": MagnesiumView(derived.magnesium),
         "labs": LabViews(
             {key: LabView(lab) for key, lab in derived.labs.items() if lab is not None} | _calcium(derived)
         ),
-        "toxicity": _toxicity(derived),
+        "toxicity": ToxicityView(derived.toxicity),
         "direction": View(derived.direction),
         "differential": View(derived.differential),
         "cramps": cramps,
         "cramp": cramps[0] if cramps else None,
-        "diuretics": [_diuretic(each) for each in diuretics],
+        "diuretics": [DiureticView(each) for each in diuretics],
         "potassium_sparing": any(each.klass == "k-sparing-diuretic" for each in derived.diuretics),
-        "statins": [_statin(each) for each in _focal_first(derived.statins)],
-        "statin_symptoms": statin_symptoms,
+        "statins": [StatinView(each) for each in _focal_first(derived.statins)],
+        "statin_symptoms": [SymptomView(each) for each in derived.statin_symptoms],
         "interactions": [_interaction(each) for each in derived.interactions],
-        "sams_ci": View(derived.sams_ci, words=derived.sams_ci.words if derived.sams_ci else ""),
+        "sams_ci": View(score) if (score := derived.sams_ci) else View(None, words=""),
         "renal_risks": [View(each, words=each.name) for each in derived.renal_risks],
         "deficiency_risks": [View(each, words=each.name) for each in derived.deficiency_risks],
         "gut_symptoms": gut,
@@ -225,7 +216,7 @@ class Circumstances:
     @property
     def deficit_symptoms(self) -> list[View]:
         """Symptoms of 30 days that fit low magnesium."""
-        return [_symptom(each) for each in _deficit_symptoms(self._all)]
+        return [SymptomView(each) for each in _deficit_symptoms(self._all)]
 
     @property
     def supporting(self) -> list[Said]:
@@ -335,17 +326,28 @@ _CRAMP_DRUGS = (
 )
 
 
-def _toxicity(derived: Derived) -> View:
-    signs = [
-        View(sign, words=said("{sign} ({days:ago})", sign=sign.name, days=sign.age_days))
-        for sign in derived.toxicity.signs
-    ]
-    return View(
-        derived.toxicity,
-        signs=signs,
-        named=[sign.name for sign in derived.toxicity.signs],
-        critical_signs=[sign.name for sign in derived.toxicity.signs if sign.key in _CRITICAL_SIGNS],
-    )
+class ToxicityView(View):
+    """Signs of magnesium excess with their words."""
+
+    _derived: Toxicity
+
+    @cached_property
+    def signs(self) -> list[View]:
+        """Each sign with its age."""
+        return [
+            View(sign, words=said("{sign} ({days:ago})", sign=sign.name, days=sign.age_days))
+            for sign in self._derived.signs
+        ]
+
+    @cached_property
+    def named(self) -> list[Said]:
+        """The names of the signs."""
+        return [sign.name for sign in self._derived.signs]
+
+    @cached_property
+    def critical_signs(self) -> list[Said]:
+        """The names of those that are critical."""
+        return [sign.name for sign in self._derived.signs if sign.key in _CRITICAL_SIGNS]
 
 
 def _is_fine(lab: Lab | None, days: float, lowest: float | None) -> bool:
@@ -483,53 +485,149 @@ def _origin(kidney: Kidney) -> Said:
     return said("reported, {method}", method=kidney.method) if kidney.method else said("reported")
 
 
-def _old_kidney(kidney: Kidney) -> dict[str, object]:
-    if kidney.tier != "UNKNOWN" or kidney.egfr_rounded is None:
-        return {"last_known": "", "why_unknown": ""}
-    return {
-        "last_known": said("eGFR {egfr}, {days:ago}", egfr=kidney.egfr_rounded, days=kidney.age_days or 0.0),
-        "why_unknown": said("too old to reassure"),
-    }
+class KidneyView(View):
+    """Kidney function with its words, each made when a text reads it."""
+
+    _derived: Kidney
+
+    @cached_property
+    def words(self) -> Said:
+        """Value, age, how it was come by, tier."""
+        return kidney_words(self._derived)
+
+    @cached_property
+    def short_words(self) -> Said:
+        """The same for a summary."""
+        return _short_kidney(self._derived)
+
+    @cached_property
+    def egfr_words(self) -> Said | None:
+        """eGFR and its age, None where it is not known."""
+        return _egfr_words(self._derived)
+
+    @property
+    def shown_sources(self) -> tuple[Source, ...]:
+        """Where it stands."""
+        return self._derived.sources
+
+    @property
+    def _too_old(self) -> bool:
+        return self._derived.tier == "UNKNOWN" and self._derived.egfr_rounded is not None
+
+    @cached_property
+    def last_known(self) -> str:
+        """An eGFR that is too old to judge by."""
+        kidney = self._derived
+        if not self._too_old:
+            return ""
+        return said("eGFR {egfr}, {days:ago}", egfr=kidney.egfr_rounded, days=kidney.age_days or 0.0)
+
+    @cached_property
+    def why_unknown(self) -> str:
+        """Why it does not count."""
+        return said("too old to reassure") if self._too_old else ""
 
 
-def _magnesium(magnesium: Magnesium) -> View:
-    products = [_product(each) for each in magnesium.oral]
-    focal = [_product(each) for each in magnesium.focal]
-    sources = [
-        _product(each)
-        for each in (*magnesium.focal, *(each for each in magnesium.products if each not in magnesium.focal))
-    ]
-    return View(
-        magnesium,
-        products=products,
-        focal_products=focal,
-        sources=sources,
-        running=[each for each in sources if each.state != "stopped"],
-        names=_names(magnesium.focal_oral or magnesium.oral),
-        focal_names=_names(magnesium.focal),
-        total_words=magnesium.words,
-        upper_words=said("up to {amount:0} mg if a strength is elemental", amount=magnesium.upper_total_mg)
-        if magnesium.upper_total_mg > magnesium.total_mg
-        else "",
-        reasons={reason for each in magnesium.products for reason in each.drug.medication.reasons},
-        has_laxative=any(each.klass == "mg-laxative" for each in magnesium.oral),
-        taken_names=_names(each for each in magnesium.products if each.state != "draft"),
-        iv=[each for each in magnesium.products if each.kind == "iv"],
-        iv_words=joined(each.amount for each in magnesium.focal_iv),
-        iv_unknown=next((each.name for each in magnesium.focal_iv if each.amount is AMOUNT_NOT_KNOWN), ""),
-        iv_days=max((each.start_days for each in magnesium.focal_iv if each.start_days is not None), default=0),
-        prep_words=_prep_words(magnesium),
-        weeks=int(max((each.start_days for each in magnesium.oral if each.start_days is not None), default=0) // 7),
-    )
+class MagnesiumView(View):
+    """All magnesium with its words, each made when a text reads it."""
 
+    _derived: Magnesium
 
-def _prep_words(magnesium: Magnesium) -> Said:
-    known = [
-        each.elemental_mg
-        for each in magnesium.focal
-        if each.kind in ("bowel-prep", "enema") and each.elemental_mg is not None
-    ]
-    return said("about {amount:1} g elemental Mg", amount=sum(known) / 1000) if known else said("grams of elemental Mg")
+    @cached_property
+    def products(self) -> list[ProductView]:
+        """What is taken by mouth."""
+        return [ProductView(each) for each in self._derived.oral]
+
+    @cached_property
+    def focal_products(self) -> list[ProductView]:
+        """What is in focus."""
+        return [ProductView(each) for each in self._derived.focal]
+
+    @cached_property
+    def sources(self) -> list[ProductView]:
+        """Everything, what is in focus first."""
+        focal = self._derived.focal
+        return [ProductView(each) for each in (*focal, *(each for each in self._derived.products if each not in focal))]
+
+    @cached_property
+    def running(self) -> list[ProductView]:
+        """Everything that is not stopped."""
+        return [each for each in self.sources if each.state != "stopped"]
+
+    @cached_property
+    def names(self) -> Said:
+        """Names of what is swallowed, of what is in focus where something is."""
+        return _names(self._derived.focal_oral or self._derived.oral)
+
+    @cached_property
+    def focal_names(self) -> Said:
+        """Names of what is in focus."""
+        return _names(self._derived.focal)
+
+    @cached_property
+    def taken_names(self) -> Said:
+        """Names of what is no draft."""
+        return _names(each for each in self._derived.products if each.state != "draft")
+
+    @cached_property
+    def total_words(self) -> Said:
+        """The total a day."""
+        return self._derived.words
+
+    @cached_property
+    def upper_words(self) -> str:
+        """The most it may be, where strengths are ambiguous."""
+        if self._derived.upper_total_mg <= self._derived.total_mg:
+            return ""
+        return said("up to {amount:0} mg if a strength is elemental", amount=self._derived.upper_total_mg)
+
+    @cached_property
+    def reasons(self) -> set[str]:
+        """What it is taken for."""
+        return {reason for each in self._derived.products for reason in each.drug.medication.reasons}
+
+    @cached_property
+    def has_laxative(self) -> bool:
+        """A laxative is among what is swallowed."""
+        return any(each.klass == "mg-laxative" for each in self._derived.oral)
+
+    @cached_property
+    def iv(self) -> list[Product]:
+        """What goes into a vein."""
+        return [each for each in self._derived.products if each.kind == "iv"]
+
+    @cached_property
+    def iv_words(self) -> Said:
+        """Amounts of it that are in focus."""
+        return joined(each.amount for each in self._derived.focal_iv)
+
+    @cached_property
+    def iv_unknown(self) -> str:
+        """The first of it whose amount is not known."""
+        return next((each.name for each in self._derived.focal_iv if each.amount is AMOUNT_NOT_KNOWN), "")
+
+    @cached_property
+    def iv_days(self) -> float:
+        """Since when it runs."""
+        return max((each.start_days for each in self._derived.focal_iv if each.start_days is not None), default=0)
+
+    @cached_property
+    def prep_words(self) -> Said:
+        """How much is in a bowel preparation or an enema."""
+        known = [
+            each.elemental_mg
+            for each in self._derived.focal
+            if each.kind in ("bowel-prep", "enema") and each.elemental_mg is not None
+        ]
+        if not known:
+            return said("grams of elemental Mg")
+        return said("about {amount:1} g elemental Mg", amount=sum(known) / 1000)
+
+    @cached_property
+    def weeks(self) -> int:
+        """For how long some is swallowed."""
+        days = max((each.start_days for each in self._derived.oral if each.start_days is not None), default=0)
+        return int(days // 7)
 
 
 def _prep_risk(derived: Derived) -> Said:
@@ -553,15 +651,28 @@ def _names(products: Iterable[Product]) -> Said:
     return joined(names) if names else said("magnesium")
 
 
-def _product(product: Product) -> View:
-    marks = [said("patient-reported")] if product.drug.patient_reported else []
-    marks += [word(product.state)] if product.state != "active" else []
-    return View(
-        product,
-        amount=joined([product.amount, *marks]),
-        start_words=_start_words(product.start_days, product.state),
-        source=product.drug.medication.source,
-    )
+class ProductView(View):
+    """A magnesium product with its words."""
+
+    _derived: Product
+
+    @cached_property
+    def amount(self) -> Said:
+        """The amount, and what is to be known of the order."""
+        product = self._derived
+        marks = [said("patient-reported")] if product.drug.patient_reported else []
+        marks += [word(product.state)] if product.state != "active" else []
+        return joined([product.amount, *marks])
+
+    @cached_property
+    def start_words(self) -> Said:
+        """Since when it is taken."""
+        return _start_words(self._derived.start_days, self._derived.state)
+
+    @property
+    def source(self) -> Source:
+        """Where it stands."""
+        return self._derived.drug.medication.source
 
 
 def _start_words(days: float | None, state: str) -> Said:
@@ -651,17 +762,28 @@ def _calcium(derived: Derived) -> dict[str, View]:
     return {"calcium": View(calcium, words=words, method=word(calcium.method), shown_sources=calcium.sources)}
 
 
-def _symptom(symptom: Complaint) -> View:
-    place = _place(symptom)
-    name = said("{place} {symptom}", place=place, symptom=symptom.name) if place else symptom.name
-    return View(
-        symptom,
-        name_words=name,
-        cramps_words=_cramps(symptom),
-        words=said(
-            "{symptom}, {days:ago}, onset {onset:ago}", symptom=name, days=symptom.age_days, onset=symptom.onset_days
-        ),
-    )
+class SymptomView(View):
+    """A reported symptom with its words."""
+
+    _derived: Complaint
+
+    @cached_property
+    def name_words(self) -> Said:
+        """Its name with side and site."""
+        name, place = self._derived.name, _place(self._derived)
+        return said("{place} {symptom}", place=place, symptom=name) if place else name
+
+    @cached_property
+    def cramps_words(self) -> Said:
+        """Cramps with their side and site, or when they come."""
+        return _cramps(self._derived)
+
+    @cached_property
+    def words(self) -> Said:
+        """Name, age and onset."""
+        symptom = self._derived
+        pattern = "{symptom}, {days:ago}, onset {onset:ago}"
+        return said(pattern, symptom=self.name_words, days=symptom.age_days, onset=symptom.onset_days)
 
 
 _CRAMPS: Mapping[str, Said] = {
@@ -703,12 +825,20 @@ def _place(symptom: Complaint) -> Said | None:
     return said("{side} {site}", side=side, site=site) if side and site else side or site
 
 
-def _diuretic(diuretic: Diuretic) -> View:
-    return View(
-        diuretic,
-        start_words=_start_words(diuretic.start_days, diuretic.state),
-        temporal=word(diuretic.temporal) if diuretic.temporal else said("not judged"),
-    )
+class DiureticView(View):
+    """A diuretic with its words."""
+
+    _derived: Diuretic
+
+    @cached_property
+    def start_words(self) -> Said:
+        """Since when it is taken."""
+        return _start_words(self._derived.start_days, self._derived.state)
+
+    @cached_property
+    def temporal(self) -> Said:
+        """The link in time between it and the cramps."""
+        return word(self._derived.temporal) if self._derived.temporal else said("not judged")
 
 
 def _focal_first(statins: Sequence[Statin]) -> list[Statin]:
@@ -716,13 +846,26 @@ def _focal_first(statins: Sequence[Statin]) -> list[Statin]:
     return sorted(statins, key=lambda each: (not each.focal, order[each.state]))
 
 
-def _statin(statin: Statin) -> View:
-    return View(
-        statin,
-        dose_words=_statin_dose(statin),
-        start_words=_start_words(statin.days, statin.state) if statin.state != "stopped" else said("stopped"),
-        ingredient=word(statin.ingredient),
-    )
+class StatinView(View):
+    """A statin with its words."""
+
+    _derived: Statin
+
+    @cached_property
+    def dose_words(self) -> Said:
+        """The dose a day."""
+        return _statin_dose(self._derived)
+
+    @cached_property
+    def start_words(self) -> Said:
+        """Since when it is taken."""
+        statin = self._derived
+        return said("stopped") if statin.state == "stopped" else _start_words(statin.days, statin.state)
+
+    @cached_property
+    def ingredient(self) -> Said:
+        """What it is."""
+        return word(self._derived.ingredient)
 
 
 def _statin_dose(statin: Statin) -> Said:
