@@ -39,6 +39,9 @@ from cds_rules.vocabulary.wording import Said, joined, said
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
+Evidence = tuple[tuple[Fact, tuple[Source, ...]], ...]
+"""Facts, each with where it stands in the record."""
+
 By = Literal["unless", "draft", "group", "removal", "override", "comfort-care"]
 """What suppresses a rule that would fire: its own exception, its status, another rule, a clinician, comfort care."""
 
@@ -61,7 +64,7 @@ class Finding(Frozen, frozen=True):
 
     rule: Rule
     indicator: Indicator
-    rests_on: Callable[[], tuple[Fact, ...]]
+    rests_on: Callable[[], Evidence]
     doubts: tuple[str, ...] = ()
     also: tuple[Finding, ...] = ()
     returned: Returned | None = None
@@ -69,13 +72,12 @@ class Finding(Frozen, frozen=True):
     @property
     def facts(self) -> tuple[Fact, ...]:
         """The evidence, those of the trigger first, each once."""
-        return self.rests_on()
+        return tuple(each for each, _ in self.sources)
 
     @property
-    def sources(self) -> tuple[tuple[Fact, tuple[Source, ...]], ...]:
+    def sources(self) -> Evidence:
         """Where each fact of the evidence stands, as far as the rule asks for it."""
-        asked = asked_fields(self.rule)
-        return tuple((each, each.sources_of(asked.get(each.kind, ()))) for each in self.facts)
+        return self.rests_on()
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -275,8 +277,10 @@ def decide(
             ]
 
     @cache
-    def rests_on() -> tuple[Fact, ...]:
-        return evidence(rule, world, judge(rule.trigger, world), number, judge(chosen.when, world))
+    def rests_on() -> Evidence:
+        asked = asked_fields(rule)
+        facts = evidence(rule, world, judge(rule.trigger, world), number, judge(chosen.when, world))
+        return tuple((each, each.sources_of(asked.get(each.kind, ()))) for each in facts)
 
     finding = Finding(rule, chosen.indicator, rests_on, tuple(dict.fromkeys(doubts)))
     return Outcome("fired", chosen.indicator), finding

@@ -78,9 +78,9 @@ def test_evidence_that_cites_too_much_or_too_little_is_found(trials: list[Trial]
     trial = next(trial for trial in trials if trial.answer.findings)
     finding = trial.answer.settled.verdict.findings[0]
     facts, gaps = trial.answer.derived.facts, trial.answer.derived.gaps
-    assert unfaithful(replace(finding, rests_on=lambda: finding.facts[1:]), facts, gaps)
+    assert unfaithful(replace(finding, rests_on=lambda: finding.sources[1:]), facts, gaps)
     idle = next(each for each in facts if each.kind not in ("call", *(fact.kind for fact in finding.facts)))
-    assert unfaithful(replace(finding, rests_on=lambda: (*finding.facts, idle)), facts, gaps)
+    assert unfaithful(replace(finding, rests_on=lambda: (*finding.sources, (idle, ()))), facts, gaps)
 
 
 def test_every_law_is_about_something(trials: list[Trial]) -> None:
