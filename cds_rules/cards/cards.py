@@ -7,7 +7,7 @@ Floor: cards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha1
 from typing import Any
@@ -67,11 +67,13 @@ def cards(
     findings: Sequence[Finding], texts: Mapping[str, Texts], scene: Scene, unassessed: Sequence[str] = ()
 ) -> tuple[dict[str, Any], ...]:
     """Write the cards of one evaluation. unassessed: lines about what could not be judged, for every card."""
-    places = _places(scene) if findings else ()
-    return tuple(_card(finding, texts[finding.rule.id], scene, places, unassessed) for finding in findings)
+    if not findings:
+        return ()
+    sheet = _Sheet(scene)
+    return tuple(_card(finding, texts[finding.rule.id], scene, sheet, unassessed) for finding in findings)
 
 
-def _card(finding: Finding, texts: Texts, scene: Scene, places: Places, unassessed: Sequence[str]) -> dict[str, Any]:
+def _card(finding: Finding, texts: Texts, scene: Scene, sheet: _Sheet, unassessed: Sequence[str]) -> dict[str, Any]:
     rule = finding.rule
     pack = scene.pack_of[rule.id]
     say = scene.language.say
@@ -96,7 +98,7 @@ def _card(finding: Finding, texts: Texts, scene: Scene, places: Places, unassess
         for number, each in enumerate(offered.suggestions)
     ]
     filled = texts.fill(views)
-    evidence, told = _evidence(finding, filled.found, scene, places)
+    evidence, told = _evidence(finding, filled.found, sheet)
     found = [line for line in dict.fromkeys(filled.found) if line.partition(": ")[2] not in told]  # said once is enough
     if offered.in_words:
         filled.consider.append(say(said("To order: {tests}", tests=joined(offered.in_words))))
@@ -178,7 +180,8 @@ def uuid_of(identity: str, part: str = "") -> str:
 
 
 def _block(title: str, entries: Sequence[str]) -> str:
-    return f"**{title}**\n\n" + "\n".join(f"- {entry}" for entry in entries) if entries else ""
+    lines = "\n- ".join(entries)
+    return f"**{title}**\n\n- {lines}" if entries else ""
 
 
 def _line(source: Source, at: datetime, language: Language, state: str = "") -> tuple[str, str]:
@@ -197,29 +200,39 @@ def _line(source: Source, at: datetime, language: Language, state: str = "") -> 
     return f"{what} — {escaped(source.reference)}", f"{value}, {age}" if age and source.value else ""
 
 
-Places = Sequence[tuple[str, Sequence[Source]]]
-"""What stands in a text that shows something -> where this stands in the record."""
+class _Sheet:
+    """What the record says, in lines: each is written once, however many cards of an evaluation show it."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
+        self._lines: dict[Source, tuple[str, str]] = {}
+        products = scene.views["magnesium"].sources
+        values = (*scene.views["labs"].values(), scene.views["kidney"])
+        self._places = [
+            *((escaped(each.name), (each.source,)) for each in products),
+            # a word of its own: "5 mmol/L" does not stand in "4.5 mmol/L"
+            *((f" {escaped(scene.language.say(each.words))}", each.shown_sources) for each in values),
+        ]
+
+    def shown(self, text: str) -> Iterator[Source]:
+        """Where the magnesium products, laboratory values and the kidney function stand that a text shows."""
+        return (source for words, sources in self._places if words in text for source in sources)
+
+    def line(self, source: Source) -> tuple[str, str]:
+        """One value as charted, in Markdown; and value and age alone, where it has both."""
+        if (known := self._lines.get(source)) is None:
+            state = self._states.get(source.reference, "")
+            known = self._lines[source] = _line(source, self._scene.at, self._scene.language, state)
+        return known
 
 
-def _places(scene: Scene) -> Places:
-    """Of the magnesium products, laboratory values and the kidney function."""
-    products = scene.views["magnesium"].sources
-    values = (*scene.views["labs"].values(), scene.views["kidney"])
-    return [
-        *((escaped(each.name), (each.source,)) for each in products),
-        # a word of its own: "5 mmol/L" does not stand in "4.5 mmol/L"
-        *((f" {escaped(scene.language.say(each.words))}", each.shown_sources) for each in values),
-    ]
-
-
-def _evidence(finding: Finding, found: Iterable[str], scene: Scene, places: Places) -> tuple[list[str], set[str]]:
+def _evidence(finding: Finding, found: Iterable[str], sheet: _Sheet) -> tuple[list[str], set[str]]:
     """What the finding rests on, then what its text shows besides; and what these lines say, without label and source."""
     # the birth date behind an age limit stays a reference: on a card it is noise
     sources = dict.fromkeys(source for each, places in finding.sources if each.kind != "patient" for source in places)
-    text = "\n".join(found)
-    sources |= dict.fromkeys(source for words, stand in places if words in text for source in stand)
-    states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
-    lines = [_line(source, scene.at, scene.language, states.get(source.reference, "")) for source in sources]
+    sources |= dict.fromkeys(sheet.shown("\n".join(found)))
+    lines = [sheet.line(source) for source in sources]
     return [line for line, _ in lines], {told for _, told in lines if told}
 
 

@@ -694,11 +694,9 @@ class LabView(View):
     @cached_property
     def number(self) -> Said:
         """The value with its bound."""
-        return said(f"{{bound}}{{value:{_DECIMALS.get(self._derived.key, 2)}}}", **self._parts)
-
-    @cached_property
-    def _parts(self) -> dict[str, object]:
-        return {"bound": self._derived.latest.comparator, "value": self._derived.latest.value}
+        latest = self._derived.latest
+        pattern = f"{{bound}}{{value:{_DECIMALS.get(self._derived.key, 2)}}}"
+        return said(pattern, bound=latest.comparator, value=latest.value)
 
     @cached_property
     def words(self) -> Said:

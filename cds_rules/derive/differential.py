@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cds_rules.derive.exposure import ByClass
 from cds_rules.derive.kidneys import Kidney
@@ -52,6 +52,7 @@ _ALWAYS = (
     said("restless legs (an urge to move, not a cramp)"),
     said("idiopathic nocturnal cramps"),
 )
+_KIDNEYS = said("chronic kidney disease")
 ADVICE = said(
     "stretching, hydration, balanced diet rich in magnesium (food needs no limit; in CKD G4-G5 ask a dietitian), suitable "
     "footwear, little alcohol; see a clinician if weakness, wasting or dark urine"
@@ -62,7 +63,7 @@ _ON_DIALYSIS = said(
 )
 TEXTS = (
     *(text for text, _ in _DRUGS), *_ELECTROLYTES, *(text for _, text in _CONDITIONS),
-    "pregnancy", "chronic kidney disease", _ON_DIALYSIS, *_ALWAYS, ADVICE,
+    "pregnancy", _KIDNEYS, _ON_DIALYSIS, *_ALWAYS, ADVICE,
 )  # fmt: skip
 """Everything the checklist can say, for the pages about rules."""
 
@@ -79,6 +80,13 @@ class Item(Frozen, frozen=True):
     def words(self) -> Said:
         """The line with what was found."""
         return said("{cause} - {found}", cause=self.text, found=self.found) if self.found else self.text
+
+
+_ABSENT = {
+    text: Item(text, False)
+    for text in (*(text for text, _ in _DRUGS), *_ELECTROLYTES, *(text for _, text in _CONDITIONS), _KIDNEYS, *_ALWAYS)
+}
+"""The lines as they stand where a chart does not speak of them."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class Differential:
             *self._electrolytes(),
             *self._conditions(),
             *self._kidneys(),
-            *(Item(text, False) for text in _ALWAYS),
+            *(_ABSENT[text] for text in _ALWAYS),
         ]
         return tuple(sorted(lines, key=lambda each: not each.present))
 
@@ -129,14 +137,14 @@ class Differential:
     @property
     def further(self) -> Said:
         """The other causes in one line."""
-        return said("Also think of: {causes}", causes=joined([each.text for each in self.absent], "; "))
+        return _also(tuple(each.text for each in self.absent))
 
     def _drugs(self) -> list[Item]:
         lines = []
         for text, classes in _DRUGS:
             taken = [drug for key in classes for drug in self.drugs[key]]
             if not taken:
-                lines.append(Item(text, False))
+                lines.append(_ABSENT[text])
                 continue
             names = joined(dict.fromkeys(drug.name for drug in taken), "; ")
             lines.append(Item(text, True, names, tuple(dict.fromkeys(drug.source for drug in taken))))
@@ -146,12 +154,12 @@ class Differential:
         lines = []
         for name in _ELECTROLYTES:
             lab = self.labs[name]
-            if lab is None or lab.age_days > 90 + EPSILON:
-                lines.append(Item(name, False, said("not measured in 90 days")))
+            if lab is None or lab.age_days > 90 + EPSILON or lab.flag not in ("low", "high"):
+                lines.append(_ABSENT[name])
                 continue
             shown = lab.source.value or said("{value} {unit}", value=lab.latest.value, unit=lab.unit)
             found = said("{value:charted}, {days:ago}", value=shown, days=lab.age_days)
-            lines.append(Item(name, lab.flag in ("low", "high"), found, lab.sources[:1]))
+            lines.append(Item(name, True, found, lab.sources[:1]))
         return lines
 
     def _conditions(self) -> list[Item]:
@@ -159,10 +167,13 @@ class Differential:
         for keys, text in _CONDITIONS:
             found = [problem for key in keys for problem in self.record.problems.get(key, ())]
             exertional = [each for each in self.cramps if each.timing == "exertional"] if "pad" in keys else []
+            if not found and not exertional:
+                lines.append(_ABSENT[text])
+                continue
             sources = tuple(dict.fromkeys([*(each.source for each in found), *(each.source for each in exertional)]))
             notes = [each.source.label for each in found[:1] if each.source.label]
             notes += [said("exertional cramps")] if exertional else []
-            lines.append(Item(text, bool(sources), joined(notes, "; ") if notes else None, sources))
+            lines.append(Item(text, True, joined(notes, "; ") if notes else None, sources))
         if self.patient.pregnant:
             lines.append(Item(said("pregnancy"), True))
         return lines
@@ -170,12 +181,12 @@ class Differential:
     def _kidneys(self) -> list[Item]:
         if self.kidney.tier == "DIALYSIS":
             return [Item(_ON_DIALYSIS, True, None, self.kidney.dialysis)]
-        impaired = bool(self.kidney.impaired)
-        return [
-            Item(
-                said("chronic kidney disease"),
-                impaired,
-                self.kidney.words if impaired else None,
-                self.kidney.sources if impaired else (),
-            )
-        ]
+        if not self.kidney.impaired:
+            return [_ABSENT[_KIDNEYS]]
+        return [Item(_KIDNEYS, True, self.kidney.words, self.kidney.sources)]
+
+
+@lru_cache(maxsize=1024)
+def _also(causes: tuple[Said, ...]) -> Said:
+    """Most charts speak of the same few causes, so most leave the same ones."""
+    return said("Also think of: {causes}", causes=joined(causes, "; "))

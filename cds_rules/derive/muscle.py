@@ -66,12 +66,12 @@ class SamsCi(Frozen, frozen=True):
     @property
     def words(self) -> Said:
         """The score as the card says it."""
-        if self.missing:
+        if missing := self.missing:
             return said(
                 "SAMS-CI partial {points} of {of}; built for aches, not cramps; not known: {missing}",
                 points=self.points,
                 of=self.of,
-                missing=joined(self.missing),
+                missing=joined(missing),
             )
         meaning = said("probable") if self.points >= 9 else said("possible") if self.points >= 7 else said("unlikely")
         return said(

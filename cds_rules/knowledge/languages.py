@@ -22,7 +22,7 @@ from cds_rules.knowledge.rules import CardText
 from cds_rules.vocabulary.errors import Mistake, PackError
 from cds_rules.vocabulary.frozen import Frozen, field
 from cds_rules.vocabulary.quantities import DATED, JUST_NOW, Vague, aged, plain
-from cds_rules.vocabulary.wording import Said, filled, places
+from cds_rules.vocabulary.wording import NUMBER, Said, filled, places
 
 ENGLISH = "en"
 _OURS = Path(__file__).parent / "languages"
@@ -63,7 +63,8 @@ class Language(Frozen, frozen=True):
         """How long ago something was; the date itself where it names no day."""
         if isinstance(days, Vague):
             return self.phrases.get(DATED, DATED).replace("{date}", self.written(days.written))
-        return self._counted(days, "{{count}} {unit} ago") if aged(days)[0] else self.phrases.get(JUST_NOW, JUST_NOW)
+        count, unit = aged(days)
+        return self._counted(count, _AGO[unit]) if count else self.phrases.get(JUST_NOW, JUST_NOW)
 
     def lasting(self, days: float) -> str:
         """For how long; where its beginning names no day, since when."""
@@ -73,11 +74,10 @@ class Language(Frozen, frozen=True):
 
     def span(self, days: float) -> str:
         """How long something lasts."""
-        return self._counted(days, "{{count}} {unit}")
-
-    def _counted(self, days: float, english: str) -> str:
         count, unit = aged(days)
-        pattern = english.format(unit=unit)
+        return self._counted(count, _SPAN[unit])
+
+    def _counted(self, count: int, pattern: str) -> str:
         return self.phrases.get(pattern, pattern).replace("{count}", str(count))
 
     def written(self, date: str) -> str:
@@ -100,7 +100,7 @@ class Language(Frozen, frozen=True):
     def _write(self, value: object, mark: str) -> str:
         if isinstance(value, Said):
             return self.say(value)
-        if isinstance(value, int | float):
+        if isinstance(value, NUMBER):
             return self.ago(value) if mark == "ago" else self.number(value, int(mark or 2))
         if isinstance(value, datetime):
             return value.strftime(self.day_format)
@@ -120,7 +120,9 @@ class Translation(Frozen, frozen=True):
 
 
 SINCE, LASTING = "since {date}", "for {span}"
-AGES = (*(f"{{count}} {unit}{end}" for unit in ("min", "h", "d", "y") for end in ("", " ago")), DATED, SINCE, LASTING)
+_SPAN = {unit: f"{{count}} {unit}" for unit in ("min", "h", "d", "y")}
+_AGO = {unit: f"{span} ago" for unit, span in _SPAN.items()}
+AGES = (*_SPAN.values(), *_AGO.values(), DATED, SINCE, LASTING)
 """Patterns of ages and spans, as `phrases` holds them."""
 
 

@@ -17,6 +17,8 @@ from functools import lru_cache
 from cds_rules.vocabulary.quantities import age, plain
 
 _PLACE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+NUMBER = (int, float)
+"""What is written as a number; a union of types would be made each time it is asked for."""
 Writer = Callable[[object, str], str]
 """Writes one value of a pattern, given its mark."""
 
@@ -47,9 +49,15 @@ def joined(items: Iterable[object], joint: str = ", ") -> Said:
     '{0}, {1}'
     """
     listed = list(items)
-    return said(
-        joint.join(f"{{{place}}}" for place in range(len(listed))), **{str(n): each for n, each in enumerate(listed)}
-    )
+    pattern, names = _row(len(listed), joint)
+    return said(pattern, **dict(zip(names, listed, strict=True)))
+
+
+@lru_cache(maxsize=256)
+def _row(count: int, joint: str) -> tuple[str, tuple[str, ...]]:
+    """The pattern of so many texts in a row, and the names of its places."""
+    names = tuple(map(str, range(count)))
+    return joint.join(f"{{{name}}}" for name in names), names
 
 
 def filled(pattern: str, values: Mapping[str, object], write: Writer) -> str:
@@ -82,11 +90,12 @@ def _parts(pattern: str) -> tuple[str | tuple[str, str], ...]:
 def _english(value: object, mark: str) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, int | float):
+    if isinstance(value, NUMBER):
         return age(value) if mark == "ago" else plain(value, int(mark or 2))
     return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)
 
 
+@lru_cache(maxsize=4096)
 def word(key: str) -> Said:
     """A key of the vocabulary in plain words.
 
