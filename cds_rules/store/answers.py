@@ -75,10 +75,13 @@ def record(
     return became
 
 
+_ANSWERED = select(feedback).where(feedback.c.card.in_(bindparam("cards", expanding=True)))
+
+
 def settle(connection: Connection, cards: Collection[str]) -> None:
     """Give alerts the last word of what was answered to their cards; inside `Database.alone`."""
     last: dict[tuple[str, str], tuple[datetime, int, str, str | None]] = {}
-    for row in connection.execute(select(feedback).where(feedback.c.card.in_(cards))) if cards else ():
+    for row in connection.execute(_ANSWERED, {"cards": list(cards)}) if cards else ():
         said = (min(row.outcome_at, row.received_at), row.id, row.outcome, row.reason)
         place = (row.tenant, row.card)
         last[place] = max(last.get(place, said), said, key=lambda each: each[:2])

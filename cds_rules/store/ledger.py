@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete, func, insert, null, select, update
 
 from cds_rules.store.database import Database
 from cds_rules.store.errors import StoreError
@@ -31,6 +31,10 @@ _SIGNED = (
     "latency_us", "fingerprint", "key_id", "record", "content_digest",
 )  # fmt: skip
 _SIGNED_ALERT = ("position", "card", "tenant", "server", "patient", "hook", "rule", "topic", "version", "level")
+# written once: they are asked for every batch
+_THERE = select(ledger.c.identity).where(ledger.c.identity.in_(bindparam("wanted", expanding=True)))
+_END = select(chain.c.sequence, chain.c.mac, chain.c.seal)
+_ADD, _ADD_ALERTS, _MOVE_END = insert(ledger), insert(alert), update(chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,8 @@ def append(connection: Connection, keys: Keys, written: Iterable[Written]) -> li
         The cards that were added.
     """
     batch = list(written)
-    wanted = [row["identity"] for row, _ in batch]
-    there = set(connection.scalars(select(ledger.c.identity).where(ledger.c.identity.in_(wanted))))
-    end = connection.execute(select(chain)).mappings().one()
-    sequence, mac = end["sequence"], end["mac"]
+    there = set(connection.scalars(_THERE, {"wanted": [row["identity"] for row, _ in batch]}))
+    sequence, mac, _ = connection.execute(_END).one()
     rows, alerts = [], []
     for row, own in batch:
         if row["identity"] in there:
@@ -70,11 +72,11 @@ def append(connection: Connection, keys: Keys, written: Iterable[Written]) -> li
         rows.append(full)
         alerts += [each | {"sequence": sequence} for each in own]
     if rows:
-        connection.execute(insert(ledger), rows)
+        connection.execute(_ADD, rows)
         if alerts:
-            connection.execute(insert(alert), alerts)
+            connection.execute(_ADD_ALERTS, alerts)
         seal = keys.sign(_end(sequence, mac))
-        connection.execute(update(chain).values(sequence=sequence, mac=mac, seal=seal))
+        connection.execute(_MOVE_END, {"sequence": sequence, "mac": mac, "seal": seal})
     return [each["card"] for each in alerts]
 
 
@@ -145,12 +147,12 @@ class _Walk:
                 return
             self.sequence, self.mac = row["sequence"], row["mac"]
             self.rows += 1
-        end = self._connection.execute(select(chain)).mappings().one()
-        if end["sequence"] > self.sequence:
-            yield f"{_rows(self.sequence + 1, end['sequence'])} missing at the end"
-        elif (end["sequence"], end["mac"]) != (self.sequence, self.mac):
+        last, mac, seal = self._connection.execute(_END).one()
+        if last > self.sequence:
+            yield f"{_rows(self.sequence + 1, last)} missing at the end"
+        elif (last, mac) != (self.sequence, self.mac):
             yield f"the end of the chain does not fit to row {self.sequence}"
-        elif end["sequence"] and not self._keys.signed(_end(end["sequence"], end["mac"]), end["seal"]):
+        elif last and not self._keys.signed(_end(last, mac), seal):
             yield "the end of the chain was not signed by a key of this site"
         known, _, mac = self._anchor.partition(":")
         if self._anchor and (not known.isdecimal() or not mac):
@@ -246,11 +248,11 @@ def prune(
     Rows go from the beginning, up to the first that is young enough. Returns how many of each were removed.
     """
     with database.alone() as connection:
-        end = connection.execute(select(chain)).mappings().one()
+        last, _, _ = connection.execute(_END).one()
 
         def before(cutoff: datetime) -> int:
             young = connection.scalar(select(func.min(ledger.c.sequence)).where(ledger.c.at >= cutoff))
-            return int(end["sequence"]) if young is None else int(young) - 1
+            return int(last) if young is None else int(young) - 1
 
         through, emptied = before(decisions), before(content)
         records: list[Written] = []
