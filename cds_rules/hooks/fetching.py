@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from cds_rules.evaluate import Knowledge
@@ -21,6 +21,7 @@ from cds_rules.hooks.response import judged
 from cds_rules.hooks.wire import Holder, Pointer, Raw, WireError, decode, kind, text
 from cds_rules.knowledge.rules import Rule, patterns
 from cds_rules.vocabulary.facts import KINDS
+from cds_rules.vocabulary.frozen import replace
 
 _QUERIES = {query.key: query for query in QUERIES}
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from cds_rules.fhir import Document
 from cds_rules.hooks.wire import ABSENT, Fetched, Issue, Raw, Value, WireError, decode, kind
+from cds_rules.vocabulary.frozen import Frozen
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -125,8 +126,7 @@ class State(StrEnum):
     """Some of it was read, more exists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Frozen, frozen=True):
     """What one answer to a query held: a resource, or one page of a search.
 
     because: why it is not wholly there, without patient data. read: resources of the type asked for. total: how many there
@@ -147,8 +147,7 @@ class Page:
         return self.state is State.DELIVERED or self.state is State.EMPTY
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Frozen, frozen=True):
     """The state of one of our keys, and the last page of it. fetched: we asked for it, or for the rest of it, ourselves."""
 
     key: str
@@ -171,8 +170,7 @@ class Delivery:
         return not self.fetched and not self.page.refused and self.state in (State.MISSING, State.FAILED, State.PARTIAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Prefetch:
+class Prefetch(Frozen, frozen=True):
     """What the prefetch object of a request held.
 
     documents: every resource and Bundle in it, under our keys and others. deliveries: one for each of `QUERIES`.
@@ -227,8 +225,7 @@ _OURS = {query.key: query for query in QUERIES}
 _PATIENT_QUERY = _OURS["patient"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Frozen, frozen=True):
     """What a key holds, out of the {response, resource} that old clients put around it.
 
     value: what it says of itself; None when it is not an object, or one whose shape is not a resource's. failed: the

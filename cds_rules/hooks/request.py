@@ -36,6 +36,7 @@ from cds_rules.hooks.wire import (
 from cds_rules.knowledge.languages import ENGLISH
 from cds_rules.vocabulary.clock import can_be_reckoned_with
 from cds_rules.vocabulary.errors import CdsRulesError
+from cds_rules.vocabulary.frozen import Frozen
 
 AT = "dev.cds-rules.at"
 """Entry of the request's `extension`: judge as of this instant instead of now. For samples and replays."""
@@ -82,8 +83,7 @@ class Access:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HookRequest:
+class HookRequest(Frozen, frozen=True):
     """What a client asks.
 
     selections: "Type/id" of the drafts in focus; None: all of them. drafts: the bytes of draftOrders, None without any.

@@ -55,7 +55,8 @@ class Recorder:
         """waiting: told how many wait, whenever that changes. lost: told how many more will never be written."""
         self._write = write
         self._waiting, self._lost, self._telling = waiting, lost, threading.Lock()
-        self._queue: queue.Queue[Decision] = queue.Queue(size)
+        self._queue: queue.SimpleQueue[Decision] = queue.SimpleQueue()
+        self._size = size
         self._closing = threading.Event()
         self._until = float("inf")
         self._written = self._dropped = self._failed = self._retries = 0
@@ -69,18 +70,17 @@ class Recorder:
 
     def put(self, decision: Decision) -> None:
         """Take a decision, or drop it; never waits."""
-        try:
-            self._queue.put_nowait(decision)
+        if self._queue.qsize() < self._size:
+            self._queue.put(decision)
             self._tell()
-        except queue.Full:
+        else:
             self._dropped += 1
             self._lost(1)
             self._say("decisions are not kept: the queue is full (%d so far)", self._dropped)
 
     def counts(self) -> Counts:
         """For metrics."""
-        waiting = self._queue.qsize() + self._under_way
-        return Counts(waiting, self._written, self._dropped, self._failed, self._retries)
+        return Counts(self._held(), self._written, self._dropped, self._failed, self._retries)
 
     def close(self, seconds: float) -> None:
         """Write what waits, for at most so long; what is left is counted as dropped and said."""
@@ -88,7 +88,7 @@ class Recorder:
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(seconds + 1)
-        if left := self._queue.qsize() + self._under_way:
+        if left := self._held():
             self._dropped += left
             self._lost(left)
             LOGGER.error("stopped before %d decisions were kept", left)
@@ -150,7 +150,10 @@ class Recorder:
 
     def _tell(self) -> None:
         with self._telling:  # what is told last was counted last
-            self._waiting(self.counts().waiting)
+            self._waiting(self._held())
+
+    def _held(self) -> int:
+        return self._queue.qsize() + self._under_way
 
     def _say(self, message: str, *values: object) -> None:
         if time.monotonic() - self._said >= _QUIET_SECONDS:

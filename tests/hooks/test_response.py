@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from cds_rules.hooks.profiles import SHIPPED
 from cds_rules.hooks.request import read_request
 from cds_rules.hooks.response import respond
 from cds_rules.hooks.wire import encode
+from cds_rules.vocabulary.frozen import replace
 from tests.hooks.build import body as hook_body
 from tests.hooks.fakes import card, evaluation, unjudged
 from tests.hooks.test_discovery import hollow
