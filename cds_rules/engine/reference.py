@@ -9,14 +9,14 @@ Floor: engine.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from functools import cache
 from typing import Any as Anything
 from typing import Literal
 
-from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Indicator, Not, Pattern, Rule
-from cds_rules.vocabulary.facts import Between, Fact, Value
+from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Indicator, Not, Pattern, Rule, patterns
+from cds_rules.vocabulary.facts import KINDS, Between, Fact, Value
 from cds_rules.vocabulary.frozen import Frozen
 
 
@@ -32,15 +32,25 @@ NO, UNKNOWN, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
 
 class World:
-    """The facts of one evaluation by kind, and the kinds of which some may be missing."""
+    """The facts of one evaluation by kind, and the kinds of which some may be missing.
 
-    __slots__ = ("facts", "gaps")
+    about: the facts of a kind, and of those that say what they are about the ones about each thing (a lab of some code).
+    found: the truth of each pattern that was asked for: rules share many, and each is judged once.
+    """
+
+    __slots__ = ("about", "facts", "found", "gaps")
 
     def __init__(self, facts: Iterable[Fact], gaps: Iterable[str] = ()) -> None:
         self.facts: dict[str, list[Fact]] = {}
+        self.about: dict[tuple[Value, ...], list[Fact]] = {}
         for each in facts:
-            self.facts.setdefault(each.kind, []).append(each)
+            kind = each.kind
+            self.facts.setdefault(kind, []).append(each)
+            if name := KINDS[kind].names:
+                self.about.setdefault((kind, each.fields[name]), []).append(each)
+        self.about |= {(kind,): several for kind, several in self.facts.items()}
         self.gaps = frozenset(gaps)
+        self.found: dict[Pattern, Truth] = {}
 
 
 _HOLDS: Mapping[str, Callable[[Anything, Anything], bool]] = {
@@ -109,6 +119,16 @@ def fits(pattern: Pattern, each: Fact) -> Truth:
     return _fits(_checks(pattern), each.fields)
 
 
+def _about(pattern: Pattern) -> tuple[tuple[Value, ...], ...]:
+    """Where a world has the facts that could pass: those of the kind or, of a pattern that says what about, those and the ones
+    of which it is not known."""
+    kind = pattern.kind
+    for test in pattern.tests:
+        if test.field == KINDS[kind].names:
+            return *((kind, each) for each in test.constants), (kind, None)
+    return ((kind,),)
+
+
 Meaning = Callable[[World], Truth]
 
 
@@ -117,29 +137,44 @@ def meaning(condition: Condition) -> Meaning:
     """What a condition means: a function from a world to a truth. Made once for a condition."""
     match condition:
         case Pattern(kind):
-            checks = _checks(condition)
+            checks, about = _checks(condition), _about(condition)
 
             def some_fact(world: World) -> Truth:
-                best = UNKNOWN if kind in world.gaps else NO
-                for each in world.facts.get(kind, ()):
-                    found = _fits(checks, each.fields)
-                    if found is YES:
-                        return YES
-                    if found is UNKNOWN:
-                        best = UNKNOWN
+                best = world.found.get(condition)
+                if best is None:
+                    best = UNKNOWN if kind in world.gaps else NO
+                    for place in about:
+                        for each in world.about.get(place, ()):
+                            if best is not YES and (found := _fits(checks, each.fields)) is not NO:
+                                best = found
+                    world.found[condition] = best
                 return best
 
             return some_fact
         case Not(part):
             inner = meaning(part)
             return lambda world: _TURNED[inner(world)]
-        case All(parts):
-            return _first(tuple(map(meaning, parts)), NO, YES)
-        case Any(parts):
-            return _first(tuple(map(meaning, parts)), YES, NO)
+        case All():
+            return _first(_quickest(condition), NO, YES)
+        case Any():
+            return _first(_quickest(condition), YES, NO)
 
 
 _TURNED = (YES, UNKNOWN, NO)
+
+
+def _quickest(condition: All | Any) -> tuple[Meaning, ...]:
+    """The meanings of its parts, one `all` in another taken for one; first what is quickly told and settles the most."""
+
+    def flat(parts: Iterable[Condition]) -> Iterator[Condition]:
+        for part in parts:
+            yield from flat(part.parts) if isinstance(part, type(condition)) else (part,)
+
+    def rank(part: Condition) -> tuple[bool, int]:
+        asked = list(patterns(part))
+        return {each.kind for each in asked} == {"patient"}, len(asked)  # what is asked of him, nearly every patient passes
+
+    return tuple(map(meaning, sorted(flat(condition.parts), key=rank)))
 
 
 def _first(parts: tuple[Meaning, ...], settling: Truth, otherwise: Truth) -> Meaning:
