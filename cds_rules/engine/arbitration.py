@@ -50,6 +50,8 @@ def arbitrate(
             )
         else:
             standing[finding.rule.id] = finding
+    if not standing:
+        return (), outcomes
 
     def take(loser: str, winner: str, by: By, because: str) -> None:
         lost = standing.pop(loser)

@@ -38,7 +38,7 @@ def run_cases(rule: Rule, cases: Iterable[Case]) -> list[CaseResult]:
     judge = Judge((rule,))
     results = []
     for case in cases:
-        verdict = judge.judge(case.hook, case.facts, dict.fromkeys(case.gaps, ("not delivered",)))
+        verdict = judge.judge(case.hook, World(case.facts, case.gaps), dict.fromkeys(case.gaps, ("not delivered",)))
         outcome = verdict.outcomes.get(rule.id)
         results.append(
             CaseResult(case, said(outcome.state, outcome.indicator) if outcome else "silent", verdict.disagreements)

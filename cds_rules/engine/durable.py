@@ -3,7 +3,8 @@
 durable-rules is right and fast inside a small subset and crashes the process outside it; this module never leaves it:
 conjunctions of facts that are there or absent, constants only, no `$or`, all facts first and the call they wait for
 last, small rulesets compiled once, one session of each an evaluation, deleted after it has fired (docs/durable-rules.md).
-A ruleset of which no rule can fire, by the kinds, words and flags of the facts, is not asked.
+A ruleset of which no rule can fire, by the kinds, words and flags of the facts, is not asked, nor is one that cannot make
+a condition met since another part of it is not.
 
 A condition becomes two families of rules: `met` fires when it is certainly met, `refuted` when it is certainly not; where
 neither fires it is unknown. "Certainly absent" is asked of a shadow of the facts in which a field that is not known takes
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from json.encoder import encode_basestring_ascii
 from typing import Any as Anything
@@ -24,7 +25,7 @@ from typing import Any as Anything
 from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, fits, passes
 from cds_rules.knowledge.rules import All, Any, Comparison, Condition, Constant, Not, Pattern, patterns
 from cds_rules.vocabulary.errors import MatcherError
-from cds_rules.vocabulary.facts import Between, Fact
+from cds_rules.vocabulary.facts import Between, Fact, Value
 from cds_rules.vocabulary.frozen import Frozen
 
 try:  # durable-rules does not import on Python 3.13 and later: there the reference matches alone
@@ -55,6 +56,8 @@ Conjunction = tuple[Literal, ...]
 Mark = tuple[str, str, Constant]
 """Something a fact shows at once: its kind, and the word or flag in one of its fields; "" twice: that it is there."""
 Marks = frozenset[Mark] | set[Mark]
+_NOTHING: Mark = ("", "", "")
+"""The mark of what waits for no word and no flag; it is always there."""
 _Rule = tuple[str, Conjunction]
 
 
@@ -133,30 +136,20 @@ class _Session:
 
     def __init__(self, name: str, rules: Sequence[_Rule]) -> None:
         literals = [literal for _, conjunction in rules for literal in conjunction]
-        self.families = frozenset(name.partition("#")[0] for name, _ in rules)
         self._present = _Reader(literal.pattern for literal in literals if literal.present)
         self._absent = _Reader((literal.pattern for literal in literals if not literal.present), present=False)
         self._name = name
-        self._rules = rules
+        self.rules = rules
         self._ruleset: Anything = None
         self._sessions = itertools.count()
-        self._openings = _openings(conjunction for _, conjunction in rules)
         self._named = {name: (name.partition("#")[0], _absent_kinds(conjunction)) for name, conjunction in rules}
         self._named["sentinel"] = "sentinel", frozenset()
-
-    def holds(self, asked: Sequence[str]) -> bool:
-        """Whether one of some families is here."""
-        return any(family in self.families for family in asked)
-
-    def may_fire(self, marks: Marks) -> bool:
-        """Whether there is a rule all of whose marks are there: where there is none the library need not be asked."""
-        return any(map(marks.issuperset, self._openings))
 
     def prepare(self) -> Anything:
         """The library's handle of the ruleset, which is compiled when it is first wanted; checked it was when built."""
         if self._ruleset is None:
             definition: dict[str, Anything] = {"sentinel": {"all": [{"call": {"k": "call"}}], "run": _nothing}}
-            for name, conjunction in self._rules:
+            for name, conjunction in self.rules:
                 # dist 0: one fact may bear several patterns of a rule, as it may in the reference
                 definition[name] = {"all": list(_antecedents(conjunction)), "run": _nothing, "dist": 0}
             self._ruleset = _Ruleset(self._name, None, definition)  # kept: the handle lives as long as it does
@@ -166,7 +159,8 @@ class _Session:
         """Tell the library all facts, then the call; return the families of which a rule fired."""
         session = str(next(self._sessions))
         # the call goes last: absence is judged when it arrives (test_absence_ignores_the_order_of_facts)
-        messages = [*self._present.messages(world), *self._absent.shadows(world), '"k":"call"']
+        # of facts that look alike here one is enough: each of them may bear every pattern of a rule
+        messages = dict.fromkeys((*self._present.messages(world), *self._absent.shadows(world), '"k":"call"'))
         told = ",".join([f'{{{each},"id":"{number}","sid":"{session}"}}' for number, each in enumerate(messages)])
         handle = self.prepare()
         try:
@@ -205,24 +199,48 @@ class _Sessions:
         for family, conjunctions in families.items():
             for number, conjunction in enumerate(conjunctions if family not in settled else ()):
                 groups.setdefault(_rarest(conjunction), []).append((f"{family}#{number}", conjunction))
-        return settled, tuple(_Session(f"{self._name} {number}", each) for number, each in enumerate(_packed(groups)))
+        # backwards: what waits for nothing comes last, when most conditions are settled without it
+        packed = [*_packed(groups)][::-1]
+        return settled, tuple(_Session(f"{self._name} {number}", each) for number, each in enumerate(packed))
+
+    @cached_property
+    def _openings(self) -> Mapping[Mark, Sequence[tuple[int, str, frozenset[Mark]]]]:
+        """By its rarest mark each rule's place among the rulesets, family, and all marks it waits for."""
+        found: dict[Mark, dict[tuple[int, str, frozenset[Mark]], None]] = {}
+        for place, session in enumerate(self._made[1]):
+            for name, conjunction in session.rules:
+                opening = place, name.partition("#")[0], _marks(conjunction)
+                found.setdefault(_rarest(conjunction), {})[opening] = None
+        return {mark: tuple(openings) for mark, openings in found.items()}
 
     def prepare(self) -> None:
         """Compile what a first call would compile."""
         for session in self._made[1]:
             session.prepare()
+        _ = self._openings
 
-    def fire(self, world: World, marks: Marks, asked: Sequence[str] | None = None) -> set[str]:
-        """The families of which a rule fired, those the hook alone settles included.
+    def fire(
+        self, world: World, marks: Marks, asked: Iterable[tuple[str, ...]], doubtful: Set[str] = frozenset()
+    ) -> set[str]:
+        """The families of which a rule fired, as far as it matters; those the hook alone settles included.
 
         Args:
-            marks: of the facts. asked: families that are of interest; None: all.
+            marks: of the facts. asked: families that are of interest together: of those of which one cannot fire any more
+            and is not doubtful, the others do not matter.
         """
         settled, sessions = self._made
         fired = set(settled)
-        for session in sessions:
-            if (asked is None or session.holds(asked)) and session.may_fire(marks):
-                fired |= session.fire(world)
+        waiting: list[set[str]] = [set() for _ in sessions]
+        for mark in marks:
+            for place, family, opening in self._openings.get(mark, ()):
+                if opening <= marks:
+                    waiting[place].add(family)
+        for place, session in enumerate(sessions):
+            if waiting[place]:
+                possible = fired.union(doubtful, *waiting[place:])
+                asked = [families for families in asked if possible.issuperset(families)]
+                if not waiting[place].isdisjoint(itertools.chain.from_iterable(asked)):
+                    fired |= session.fire(world)
         return fired
 
 
@@ -245,40 +263,36 @@ def _is_shown(test: Comparison) -> bool:
     return test.operator in ("eq", "in") and type(test.constants[0]) is not float
 
 
-def _shown(asked: Iterable[Pattern]) -> dict[str, tuple[str, ...]]:
-    """Of each kind that is asked for, the fields in which patterns look for a word or a flag."""
-    found: dict[str, dict[str, None]] = {}
-    for pattern in asked:
-        found.setdefault(pattern.kind, {}).update((test.field, None) for test in pattern.tests if _is_shown(test))
-    return {kind: tuple(names) for kind, names in found.items()}
+class _Marks:
+    """The marks that patterns wait for, by the kinds and fields that show them."""
 
+    def __init__(self, asked: Iterable[Pattern]) -> None:
+        found: dict[str, dict[str, dict[Value, Mark]]] = {}
+        for pattern in asked:
+            fields = found.setdefault(pattern.kind, {})
+            for test in filter(_is_shown, pattern.tests):
+                known = fields.setdefault(test.field, {})
+                known.update({each: (pattern.kind, test.field, each) for each in test.constants})
+        self._asked = [(kind, (kind, "", ""), tuple(fields.items())) for kind, fields in found.items()]
 
-def _marks_of(world: World, shown: Mapping[str, tuple[str, ...]]) -> Marks:
-    """The marks of all facts."""
-    found: set[tuple[str, str, object]] = set()
-    for kind, names in shown.items():
-        if facts := world.facts.get(kind):
-            found.add((kind, "", ""))
-            for each in facts:
-                fields = each.fields
-                for name in names:
-                    found.add((kind, name, fields[name]))
-    return found  # type: ignore[return-value]  # what is not known, or a number, is the mark of nothing
-
-
-def _openings(conjunctions: Iterable[Conjunction]) -> tuple[frozenset[Mark], ...]:
-    """The sets of marks of which one must be there so that some conjunction can be met, without those that hold another."""
-    least: list[frozenset[Mark]] = []
-    for marks in sorted(set(map(_marks, conjunctions)), key=len):
-        if not any(each <= marks for each in least):
-            least.append(marks)
-    return tuple(least)
+    def of(self, world: World) -> Marks:
+        """Those of them that a fact shows."""
+        found = {_NOTHING}
+        for kind, there, asked in self._asked:
+            if facts := world.facts.get(kind):
+                found.add(there)
+                for each in facts:
+                    fields = each.fields
+                    for name, marks in asked:
+                        if mark := marks.get(fields[name]):
+                            found.add(mark)
+        return found
 
 
 def _rarest(conjunction: Conjunction) -> Mark:
-    """The mark by which a conjunction finds its ruleset: rather a word than a flag; ("", "", "") where it waits for none."""
+    """The mark by which a conjunction finds its ruleset: rather a word than a flag."""
     found = [mark for mark in _marks(conjunction) if mark[1] and mark[2] is not False]
-    return min(found, key=lambda mark: (type(mark[2]) is bool, *mark[:2], str(mark[2])), default=("", "", ""))
+    return min(found, key=lambda mark: (type(mark[2]) is bool, *mark[:2], str(mark[2])), default=_NOTHING)
 
 
 def _packed(groups: Mapping[Mark, list[_Rule]]) -> Iterator[list[_Rule]]:
@@ -349,12 +363,13 @@ def _ends(test: Comparison, present: bool) -> tuple[tuple[str, str], ...]:
 class _Group(Frozen, frozen=True):
     """Patterns that ask for the same facts, the tests of each field they name, and what the library has to be told.
 
-    columns: field of the fact -> the fields of the library that hold it; of a number those of its ends that are asked.
+    columns: of each field the fields of the library that hold it (of a number those of its ends that are asked), with the
+    beginning of the member of a JSON object.
     """
 
     patterns: tuple[Pattern, ...]
     fields: Mapping[str, tuple[Comparison, ...]]
-    columns: tuple[tuple[str, tuple[str, ...]], ...]
+    columns: tuple[tuple[str, str, str], ...]
 
     @classmethod
     def of(cls, patterns: Iterable[Pattern], present: bool) -> _Group:
@@ -366,35 +381,36 @@ class _Group(Frozen, frozen=True):
             found,
             {name: tuple(tests) for name, tests in fields.items()},
             tuple(
-                (name, tuple(dict.fromkeys(column for test in tests for _, column in _ends(test, present))))
+                (name, column, f',"{column}":')
                 for name, tests in fields.items()
+                for column in dict.fromkeys(column for test in tests for _, column in _ends(test, present))
             ),
         )
 
     def known(self, each: Fact) -> str:
         """What is known of a fact, as members of a JSON object, in the fields of the library."""
         found, fields = "", each.fields
-        for name, columns in self.columns:
+        for name, column, head in self.columns:
             value = fields[name]
-            if isinstance(value, Between):
-                for column in columns:
-                    found += f',"{column}":{_written(_told(value, column))}'
-            elif value is not None:
-                said = _written(value)
-                for column in columns:
-                    found += f',"{column}":{said}'
+            if value is not None:
+                found += head + _written(_told(value, column) if type(value) is Between else value)  # type: ignore[arg-type]
         return found
 
     def open(self, each: Fact) -> bool:
         """Whether a field is not known, or not exactly."""
-        return any((value := each.fields[name]) is None or type(value) is Between for name in self.fields)
+        fields = each.fields
+        for name in self.fields:
+            value = fields[name]
+            if value is None or type(value) is Between:
+                return True
+        return False
 
 
 def _written(value: Constant) -> str:
     """A value in JSON."""
-    if type(value) is bool:
-        return "true" if value else "false"
-    return encode_basestring_ascii(value) if isinstance(value, str) else repr(value)
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    return "true" if value is True else "false" if value is False else repr(value)
 
 
 def _told(value: Between, column: str) -> float:
@@ -412,25 +428,25 @@ class _Reader:
         by_kind: dict[str, dict[Pattern, None]] = {}
         for pattern in patterns:
             by_kind.setdefault(pattern.kind, {})[pattern] = None
-        self._key: dict[str, str | None] = {kind: _discriminator(each) for kind, each in by_kind.items()}
-        self._asked: dict[str, dict[Constant | None, _Group]] = {}
+        self._asked: list[tuple[str, str | None, dict[Constant | None, _Group]]] = []
         for kind, each in by_kind.items():
-            key = self._key[kind]
+            key = _discriminator(each)
             constants = {None} | {_named(pattern, key) for pattern in each if key}
-            self._asked[kind] = {
+            groups = {
                 constant: _Group.of(
                     (pattern for pattern in each if constant is None or _named(pattern, key) == constant), present
                 )
                 for constant in constants
             }
+            self._asked.append((kind, key, groups))
 
-    def facts(self, world: World) -> Iterator[tuple[Fact, _Group]]:
+    def facts(self, world: World) -> list[tuple[Fact, _Group]]:
         """The facts some pattern can be about, each with who asks for it; of a crowd of equals, one."""
-        for kind, groups in self._asked.items():
+        found: list[tuple[Fact, _Group]] = []
+        for kind, key, groups in self._asked:
             facts = world.facts.get(kind)
             if facts is None:
                 continue
-            key = self._key[kind]
             known = [
                 (each, group)
                 for each in facts
@@ -438,12 +454,12 @@ class _Reader:
             ]
             if len(known) > _CROWD:
                 known = list({_seen_by(each, group): (each, group) for each, group in known}.values())
-            yield from known
+            found += known
+        return found
 
-    def messages(self, world: World) -> Iterator[str]:
+    def messages(self, world: World) -> list[str]:
         """The facts as they are, without the fields that are not known; as members of JSON objects."""
-        for each, group in self.facts(world):
-            yield f'"k":"{each.kind}"{group.known(each)}'
+        return [f'"k":"{each.kind}"{group.known(each)}' for each, group in self.facts(world)]
 
     def shadows(self, world: World) -> Iterator[str]:
         """The facts, once for each pattern they could pass, with their open fields set so that they do."""
@@ -458,7 +474,7 @@ class _Reader:
 
     def doubtful(self, world: World) -> set[Pattern]:
         """The patterns that can be unknown: of a kind with a gap, or with an open field of a fact that would decide them."""
-        found = {pattern for kind in self._asked if kind in world.gaps for pattern in self._asked[kind][None].patterns}
+        found = {pattern for kind, _, groups in self._asked if kind in world.gaps for pattern in groups[None].patterns}
         for each, group in self.facts(world):
             if group.open(each):
                 found.update(pattern for pattern in group.patterns if fits(pattern, each) is UNKNOWN)
@@ -544,8 +560,8 @@ class Matcher:
         }
 
     @cached_property
-    def _shown(self) -> Mapping[str, tuple[str, ...]]:
-        return _shown(itertools.chain.from_iterable(self._about.values()))
+    def _marks(self) -> _Marks:
+        return _Marks(itertools.chain.from_iterable(self._about.values()))
 
     @cached_property
     def _asked(self) -> _Reader:
@@ -553,7 +569,7 @@ class Matcher:
 
     def prepare(self) -> None:
         """Compile what a first call would compile: until then a matcher is checked and no more, so that a start is short."""
-        _ = self._shown, self._asked
+        _ = self._marks, self._asked
         self._met.prepare()
         self._refuted.prepare()
 
@@ -566,13 +582,16 @@ class Matcher:
         Raises:
             MatcherError: the library failed; nothing of the facts is in the message.
         """
-        marks = _marks_of(world, self._shown)
-        fired = self._met.fire(world, marks)
+        marks = self._marks.of(world)
         doubtful = None if certain else self._asked.doubtful(world)
         if not doubtful:
+            fired = self._met.fire(world, marks, self._parts.values())
             return {name: YES if fired.issuperset(parts) else NO for name, parts in self._parts.items()}
-        asked = [part for part, about in self._about.items() if part not in fired and not doubtful.isdisjoint(about)]
-        unknown = set(asked) - self._refuted.fire(world, marks, asked)
+        open_parts = {part for part, about in self._about.items() if not doubtful.isdisjoint(about)}
+        fired = self._met.fire(world, marks, self._parts.values(), open_parts)
+        left = fired | open_parts
+        unknown = {part for parts in self._parts.values() if left.issuperset(parts) for part in parts} - fired
+        unknown -= self._refuted.fire(world, marks, [(part,) for part in unknown])
         return {
             name: YES if fired.issuperset(parts) else UNKNOWN if fired.union(unknown).issuperset(parts) else NO
             for name, parts in self._parts.items()

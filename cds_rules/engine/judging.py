@@ -185,19 +185,18 @@ class Judge:
                     yield hook
 
     def judge(
-        self, hook: str, facts: Iterable[Fact], gaps: Mapping[str, Sequence[str]], missing: Mapping[str, str] = NOTHING
+        self, hook: str, world: World, gaps: Mapping[str, Sequence[str]], missing: Mapping[str, str] = NOTHING
     ) -> Verdict:
         """Judge every rule of a hook.
 
         Args:
-            facts: the call and all that was derived.
+            world: the call and all that was derived.
             gaps: kind of fact -> why facts of it may be missing.
             missing: domain of the record -> why it was not delivered, to say why a field is not known.
         """
         compiled = self._hooks.get(hook)
         if compiled is None:
             return Verdict((), {}, "none: no rule is registered for this hook")
-        world = World(facts, gaps)
         reading = _Reading(world)
         reading.settle(compiled.when_matcher, compiled.when)
         opened = [
@@ -234,7 +233,7 @@ class _Reading:
             except MatcherError as error:
                 self.matcher = f"reference: {error}"
             else:
-                for name, found in own.items():
+                for name, found in own.items() if theirs != own else ():
                     if theirs[name] is not found:
                         self.disagreements.append(name)
                         # cautious: rather fire, rather at this level, rather not suppressed

@@ -44,11 +44,12 @@ class World:
         self.facts: dict[str, list[Fact]] = {}
         self.about: dict[tuple[Value, ...], list[Fact]] = {}
         for each in facts:
-            kind = each.kind
-            self.facts.setdefault(kind, []).append(each)
+            self.facts.setdefault(each.kind, []).append(each)
+        for kind, several in self.facts.items():
+            self.about[(kind,)] = several
             if name := KINDS[kind].names:
-                self.about.setdefault((kind, each.fields[name]), []).append(each)
-        self.about |= {(kind,): several for kind, several in self.facts.items()}
+                for each in several:
+                    self.about.setdefault((kind, each.fields[name]), []).append(each)
         self.gaps = frozenset(gaps)
         self.found: dict[Pattern, Truth] = {}
 
@@ -172,7 +173,9 @@ def _quickest(condition: All | Any) -> tuple[Meaning, ...]:
 
     def rank(part: Condition) -> tuple[bool, int]:
         asked = list(patterns(part))
-        return {each.kind for each in asked} == {"patient"}, len(asked)  # what is asked of him, nearly every patient passes
+        return {each.kind for each in asked} == {"patient"}, len(
+            asked
+        )  # what is asked of him, nearly every patient passes
 
     return tuple(map(meaning, sorted(flat(condition.parts), key=rank)))
 

@@ -71,7 +71,7 @@ def settle(rulebook: Rulebook, scenario: Scenario) -> Settled:
     hook, missing = scenario.hook, scenario.missing
     derived = rulebook.derived(scenario)
     world = World(derived.facts, derived.gaps)
-    verdict = rulebook.judge.judge(hook, derived.facts, derived.gaps, missing)
+    verdict = rulebook.judge.judge(hook, world, derived.gaps, missing)
     heard, overridden = verdict, NOTHING
     if scenario.overrides:
         heard, overridden = heed(
