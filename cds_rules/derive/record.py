@@ -39,6 +39,13 @@ def _recency(result: Result) -> tuple[float, int, float, str]:
     return (result.at.timestamp(), result.correction, worse, result.source.reference)
 
 
+def _newest_first(results: list[Result]) -> list[Result]:
+    by_moment = {each.at.timestamp(): each for each in results}
+    if len(by_moment) == len(results):  # nothing to settle but the moments
+        return [by_moment[moment] for moment in sorted(by_moment, reverse=True)]
+    return sorted(results, key=_recency, reverse=True)
+
+
 def _stamp(moment: datetime | None) -> float:
     return moment.timestamp() if moment else -1e18
 
@@ -73,9 +80,9 @@ class Record:
         self.results: dict[str, list[Result]] = {}
         for result in chart.results:
             self.results.setdefault(result.key, []).append(result)
-        for several in self.results.values():
+        for key, several in self.results.items():
             if len(several) > 1:
-                several.sort(key=_recency, reverse=True)
+                self.results[key] = _newest_first(several)
         self.problems: dict[str, list[Problem]] = {}
         self.past: dict[str, list[Problem]] = {}
         for problem in sorted(chart.problems, key=lambda each: (-_stamp(each.recorded), each.source.reference)):

@@ -8,7 +8,7 @@ Floor: derive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Final
@@ -207,74 +207,67 @@ def _toxicity(derived: Derived, record: Record) -> Fact:
     return Fact("toxicity", fields, toxicity.sources)
 
 
-class _Earliest:
-    """The earliest of some starts; one that is not known is always reached."""
+Reached = bool | Callable[[datetime], bool | None] | None
+"""Whether a moment is not before some starts: what holds for every moment, or how to tell."""
 
-    __slots__ = ("_always", "_date", "_moment", "some")
 
-    def __init__(self, starts: Iterable[datetime | None]) -> None:
-        listed = list(starts)
-        known = [start for start in listed if start is not None]
-        self.some = bool(listed)
-        self._always = len(known) < len(listed)
-        self._moment = min(known, default=None)
-        self._date = min((start.date() for start in known), default=None)
+def _after_any(starts: Iterable[datetime | None], without: bool | None) -> Reached:
+    """Whether a moment is not before one of the starts; one that is not known is always reached."""
+    listed = list(starts)
+    if not listed:
+        return without
+    known = [start for start in listed if start is not None]
+    if len(known) < len(listed):
+        return True
+    first, day = min(known), min(start.date() for start in known)
+    return lambda at: at.date() >= day or at >= first
 
-    def reached(self, at: datetime) -> bool:
-        """Whether a moment is not before one of the starts; the same day counts."""
-        if self._always or self._date is None or self._moment is None:
-            return self._always
-        return at.date() >= self._date or at >= self._moment
+
+def _after_all(starts: Sequence[datetime | None], without: bool | None) -> Reached:
+    """Whether a moment is not before any of the starts; None where one that is not known would decide."""
+    if not starts:
+        return without
+    known = [start for start in starts if start is not None]
+    otherwise = True if len(known) == len(starts) else None
+    return lambda at: otherwise if all(same_day_or_later(at, start) for start in known) else False
 
 
 class _Since:
-    """Which results were drawn on or after which starts; asked once for each moment."""
+    """Which results were drawn on or after which starts: what holds for every moment is found once, the rest once a moment."""
 
     def __init__(self, derived: Derived, record: Record) -> None:
-        self._known: dict[datetime, dict[str, Value]] = {}
-        self._ordering = record.ordering
-        self._unsaid: bool | None = False if record.delivered(_MEDICATIONS) else None
+        unsaid = False if record.delivered(_MEDICATIONS) else None
         oral = derived.magnesium.focal_oral
-        self._oral = tuple(each.start for each in oral)
         scheduled = [each.start for each in oral if not each.prn and each.start is not None and each.state == "active"]
-        self._scheduled = min(scheduled, default=None)
-        self._diuretics = _Earliest(
-            each.start for each in derived.diuretics if each.implicated and each.state == "active"
-        )
-        self._statins = _Earliest(each.start for each in derived.statins if each.state != "draft")
-        self._symptom = max((each.onset for each in derived.symptoms if each.statin_period), default=None)
-        self._started = [
-            each.start
+        onsets = [each.onset for each in derived.symptoms if each.statin_period]
+        started = [
+            each.start.date()
             for each in derived.magnesium.products
             if each.state == "active" and each.start is not None and (each.counts or each.kind == "iv")
         ]
-
-    def _any(self, at: datetime, starts: _Earliest) -> bool | None:
-        if self._ordering:
-            return True
-        return starts.reached(at) if starts.some else self._unsaid
-
-    def _all(self, at: datetime, starts: Sequence[datetime | None]) -> bool | None:
-        if not starts:
-            return self._unsaid
-        if any(start is not None and not same_day_or_later(at, start) for start in starts):
-            return False
-        return None if None in starts else True
+        last = max(started, default=None)
+        asked: dict[str, Reached] = {
+            "since_magnesium": _after_all([each.start for each in oral], unsaid),
+            "since_diuretic": record.ordering
+            or _after_any(
+                (each.start for each in derived.diuretics if each.implicated and each.state == "active"), unsaid
+            ),
+            "since_statin": record.ordering
+            or _after_any((each.start for each in derived.statins if each.state != "draft"), unsaid),
+            "since_symptom": _after_any([max(onsets)] if onsets else (), False),
+            "since_scheduled": _after_any([min(scheduled)] if scheduled else (), unsaid),
+            "magnesium_started": unsaid if last is None else lambda at: last >= at.date() or unsaid,
+        }
+        self._settled: dict[str, Value] = {name: each for name, each in asked.items() if not callable(each)}
+        self._open = [(name, each) for name, each in asked.items() if callable(each)]
+        self._known: dict[datetime, dict[str, Value]] = {}
 
     def fields(self, at: datetime) -> dict[str, Value]:
         """The since_* fields of a result drawn at some moment."""
-        if at not in self._known:
-            self._known[at] = {
-                "since_magnesium": self._all(at, self._oral),
-                "since_diuretic": self._any(at, self._diuretics),
-                "since_statin": self._any(at, self._statins),
-                "since_symptom": self._symptom is not None and same_day_or_later(at, self._symptom),
-                "since_scheduled": self._unsaid if self._scheduled is None else same_day_or_later(at, self._scheduled),
-                "magnesium_started": True
-                if any(start.date() >= at.date() for start in self._started)
-                else self._unsaid,
-            }
-        return self._known[at]
+        found = self._known.get(at)
+        if found is None:
+            found = self._known[at] = {**self._settled, **{name: reached(at) for name, reached in self._open}}
+        return found
 
 
 def _labs(derived: Derived, record: Record) -> list[Fact]:

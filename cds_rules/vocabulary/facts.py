@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Literal
 
 from cds_rules.vocabulary.chart import Source
@@ -448,6 +449,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+@cache
 def call(hook: str) -> Fact:
     """The one fact about the call itself."""
     return fact("call", hook=hook, ordering=hook in ORDER_HOOKS)
