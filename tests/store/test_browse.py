@@ -202,6 +202,8 @@ def test_the_worklist_tells_as_review_sets_do_how_far_an_alert_is(database: Data
     for review in PROGRESS:
         those = [card for card, state in zip(cards, states, strict=True) if state == review]
         assert [each.card for each in walked(database, None, Wanted(review=review))] == those
+        by_level = [each.card for each in walked(database, None, Wanted(level="info")) if each.card in those]
+        assert [each.card for each in walked(database, None, Wanted(review=review, level="info"))] == by_level
     found = find(database, None, cards[3])
     assert found
     assert found.alert.review == "disputed"
@@ -291,6 +293,20 @@ def test_the_alerts_in_one_state_are_read_off_an_index(sqlite: Database, review:
     assert f"ix_alert_{'tenant_' if houses else ''}review_at" in told
     assert "TEMP B-TREE" not in told
     assert "review_item" not in told
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Wanted(review="none", rule="r"), "ix_alert_rule_at"),
+        (Wanted(review="none", level="info"), "ix_alert_level_at"),
+        (Wanted(review="settled", rule="r"), "ix_alert_review_at"),
+        (Wanted(review="wanted", level="info", state="open"), "ix_alert_review_at"),
+    ],
+    ids=str,
+)
+def test_the_condition_that_leads_to_fewest_is_followed(sqlite: Database, wanted: Wanted, index: str) -> None:
+    assert index in plan(sqlite, lambda: browse(sqlite, None, wanted))
 
 
 def test_the_items_of_a_set_are_listed_without_the_readings_of_others(sqlite: Database) -> None:
