@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from random import randbytes
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from cds_rules.evaluate import Call, Evaluation
 from cds_rules.hooks.response import FINDING
 from cds_rules.store.keys import Keys
 from cds_rules.store.packing import as_json, memory, packed
+from cds_rules.vocabulary.frozen import Frozen, field
 
 Keep = Literal["off", "hashed", "full"]
 """What is kept of an evaluation: nothing; hashes and reasons; besides, sealed, all that is needed to judge again."""
@@ -41,8 +42,7 @@ class Caller:
         return said if len(said) <= LONGEST_HOUSE else hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Frozen, frozen=True):
     """One answered call on its way to the ledger. at: when it was asked. cards: as sent. prefetch: (key, state, because) not delivered."""
 
     call: Call
