@@ -34,7 +34,7 @@ CONSIDER, UNCERTAIN = said("Consider"), said("Not used / uncertain")
 FINDING = "dev.cds-rules.finding"
 OVERRIDES_SYSTEM = "https://cds-rules.dev/fhir/CodeSystem/override-reason"
 TOPICS_SYSTEM = "https://cds-rules.dev/fhir/CodeSystem/rule"
-_NAMESPACE = uuid5(NAMESPACE_URL, "https://cds-rules.dev/")
+_NAMESPACE = sha1(uuid5(NAMESPACE_URL, "https://cds-rules.dev/").bytes, usedforsecurity=False)
 _MOST_UNREAD = 6
 _QUIET = frozenset({"duplicate", "other-patient", "unknown-type"})
 
@@ -174,7 +174,9 @@ def uuid_of(identity: str, part: str = "") -> str:
     Source:
         RFC 9562, 5.5 (version 5).
     """
-    found = sha1(_NAMESPACE.bytes + f"{identity}|{part}".encode(), usedforsecurity=False).hexdigest()
+    digest = _NAMESPACE.copy()
+    digest.update(f"{identity}|{part}".encode())
+    found = digest.hexdigest()
     variant = "89ab"[int(found[16], 16) & 3]
     return f"{found[:8]}-{found[8:12]}-5{found[13:16]}-{variant}{found[17:20]}-{found[20:32]}"
 

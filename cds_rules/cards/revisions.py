@@ -7,10 +7,10 @@ Floor: cards.
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
+from cds_rules.fhir.wire import body_of
 from cds_rules.knowledge.pack import Rows
 from cds_rules.vocabulary.chart import Medication
 from cds_rules.vocabulary.frozen import Frozen
@@ -42,7 +42,7 @@ def lower_times(body: bytes, medication: Medication, excess_mg: float) -> tuple[
     content, dose, per_day = medication.product.magnesium, medication.dosage.dose, medication.dosage.per_day
     if content is None or content.elemental_mg is None or dose is None or dose.unit != content.per or not per_day:
         return None
-    resource = json.loads(body)
+    resource = body_of(body)
     try:
         (instruction,) = resource["dosageInstruction"]
         repeat = instruction["timing"]["repeat"]
@@ -74,7 +74,7 @@ def lower_dose(body: bytes, medication: Medication, limit: Limit, products: Rows
     units = dose.value / strength_mg if dose.unit == "mg" else dose.value if dose.unit == "unit" else 0.0
     if units < 1 or abs(units - round(units)) > _TOLERANCE or limit.allows(units * strength_mg * per_day):
         return None
-    resource = json.loads(body)
+    resource = body_of(body)
     try:
         (instruction,) = resource["dosageInstruction"]
         (rate,) = instruction["doseAndRate"]

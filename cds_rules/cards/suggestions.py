@@ -7,7 +7,6 @@ Floor: cards.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,6 +18,7 @@ from cds_rules.engine.judging import Finding
 from cds_rules.engine.reference import YES, World, truth
 from cds_rules.fhir.validation import is_valid, version_of
 from cds_rules.fhir.versions import Version
+from cds_rules.fhir.wire import body_of, written
 from cds_rules.knowledge.pack import Rows
 from cds_rules.knowledge.rules import ANY_CITED, CAP, Suggestion
 from cds_rules.vocabulary.chart import Chart, Medication
@@ -163,7 +163,7 @@ def _service_request(
     if urgent:
         resource["priority"] = "stat"
     resource = _IN_VERSION[version](resource)
-    if not is_valid(json.dumps(resource).encode()):
+    if not is_valid(written(resource)):
         raise ValueError(f"the order {code} of the pack's orders.csv does not make a valid order of FHIR {version}")
     return resource
 
@@ -208,7 +208,7 @@ def _change(
     elif medication.state == "active" and wanted.offer == "stop" and medication.resource_type == "MedicationRequest":
         body = raw.get(medication.source.reference, b"{}")
         reason = {"text": f"{finding.rule.id}: {finding.rule.title}"}
-        update = _resource(body) | {"status": "stopped"}
+        update = body_of(body) | {"status": "stopped"}
         if "STU3" in (version, version_of("MedicationRequest", body)):  # which has no reason for a status
             update["note"] = [*update.get("note", ()), reason]
         else:
@@ -297,12 +297,8 @@ def _without_clashes(suggestions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
-def _resource(body: bytes | None) -> dict[str, Any]:
-    return json.loads(body) if body else {}
-
-
 def _update(found: Offers, resource: dict[str, Any], said_label: Said, recommended: bool) -> None:
-    if resource and is_valid(json.dumps(resource).encode()):
+    if is_valid(written(resource)):
         label = found.say(said_label)
         found.suggestions.append(
             _suggestion(label, [{"type": "update", "description": label, "resource": resource}], recommended)

@@ -71,7 +71,7 @@ def escaped(text: object) -> str:
     if not line.encode().translate(None, _HARMLESS) and "www." not in lower:  # most lines
         return line
     marked = _MARKED.sub(_with_mark, line)
-    if "@" in lower or "www." in lower or (":" in lower and any(each in lower for each in _SCHEMES)):
+    if "@" in lower or "www." in lower or (":" in lower and any(map(lower.__contains__, _SCHEMES))):
         marked = _ADDRESS.sub(_without_address, marked)
     return marked
 

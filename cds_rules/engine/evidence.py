@@ -115,13 +115,17 @@ def _supports(node: Judgement, known: dict[int, Fact]) -> Supports:
 def _all_of(parts: Iterable[Supports]) -> Supports:
     found: Supports = [frozenset()]
     for part in parts:
-        if part != [frozenset()]:
+        if found == [frozenset()]:
+            found = part
+        elif part != [frozenset()]:
             found = _smallest([before | more for before in found for more in part])
     return found
 
 
-def _smallest(supports: Iterable[frozenset[int]]) -> Supports:
+def _smallest(supports: Supports) -> Supports:
     """Those that hold no other one."""
+    if len(supports) < 2:
+        return supports
     distinct = sorted(set(supports), key=len)
     if len(distinct) > _MOST:
         return [frozenset().union(*distinct)]

@@ -241,6 +241,27 @@ class _Reading:
         self.truths |= own
 
 
+@dataclass(slots=True)
+class _Grounds:
+    """Works out, when first asked, what a rule that fired rests on."""
+
+    rule: Rule
+    world: World
+    level: int
+    found: Evidence | None = None
+
+    def __call__(self) -> Evidence:
+        if self.found is None:
+            rule, world = self.rule, self.world
+            level = judge(rule.levels[self.level].when, world)
+            asked = asked_fields(rule)
+            self.found = tuple(
+                (each, each.sources_of(asked.get(each.kind, ())))
+                for each in evidence(rule, world, judge(rule.trigger, world), self.level, level)
+            )
+        return self.found
+
+
 def decide(
     rule: Rule,
     truths: Mapping[str, Truth],
@@ -274,14 +295,7 @@ def decide(
                 said('"{exception}" could not be checked: {reason}', exception=said(unless.because), reason=reason)
                 for reason in _reasons([unless.when], world, gaps, missing)
             ]
-
-    @cache
-    def rests_on() -> Evidence:
-        asked = asked_fields(rule)
-        facts = evidence(rule, world, judge(rule.trigger, world), number, judge(chosen.when, world))
-        return tuple((each, each.sources_of(asked.get(each.kind, ()))) for each in facts)
-
-    finding = Finding(rule, chosen.indicator, rests_on, tuple(dict.fromkeys(doubts)))
+    finding = Finding(rule, chosen.indicator, _Grounds(rule, world, number), tuple(dict.fromkeys(doubts)))
     return Outcome("fired", chosen.indicator), finding
 
 

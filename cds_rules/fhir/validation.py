@@ -8,7 +8,6 @@ Floor: fhir.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -17,7 +16,7 @@ from typing import Any
 from cds_rules.fhir import shapes, versions
 from cds_rules.fhir.resource_types import RESOURCE_TYPES
 from cds_rules.fhir.versions import Version
-from cds_rules.fhir.wire import SHAPES, Misfit, decode_resource, head
+from cds_rules.fhir.wire import SHAPES, Misfit, body_of, decode_resource, fields_of, head, written
 
 CITED = (
     "Patient", "Observation", "Condition", "MedicationRequest", "MedicationStatement", "MedicationDispense",
@@ -75,11 +74,12 @@ def version_of(kind: str, raw: bytes) -> Version:
         return found
     try:
         found = versions.as_r4(kind, decode_resource(kind, raw)) if kind in SHAPES else "R4"
-        names = json.loads(raw).keys() - {"resourceType"} if found == "R4" else set()
-    except (Misfit, ValueError, AttributeError):
+    except Misfit:
         return "R4"
-    names = {name for name in names if not name.startswith("_")}
-    return next((one for one in _TRIED if names <= _names(kind, one)), "R4") if found == "R4" else found
+    if found != "R4":
+        return found
+    names = {name for name in fields_of(raw) if name != "resourceType" and not name.startswith("_")}
+    return next((one for one in _TRIED if names <= _names(kind, one)), "R4")
 
 
 def warm() -> None:
@@ -150,4 +150,4 @@ def _stand_in(name: str) -> object:
 
 def _with(raw: bytes, name: str) -> bytes:
     """The resource with a stand-in for an absent value, so that the rest of it is validated all the same."""
-    return json.dumps(json.loads(raw) | {name: _stand_in(name)}).encode()
+    return written(body_of(raw) | {name: _stand_in(name)})

@@ -9,7 +9,7 @@ Floor: fhir.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from typing import Any, TypeVar
 
@@ -534,6 +534,8 @@ _DECODERS: dict[type[Wire], msgspec.json.Decoder[Any]] = {
 _BY_KIND = {kind: _DECODERS[shape].decode for kind, shape in SHAPES.items()}
 _BUNDLE = msgspec.json.Decoder(Bundle)
 _CONTAINED = msgspec.json.Decoder(list[Raw])
+_BODY = msgspec.json.Decoder(dict[str, Any])
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
 _NAMES = {name.encode(): name for name in RESOURCE_TYPES}
 _MOST_REPAIRS = 12
@@ -649,6 +651,27 @@ def contained(raw: Buffer | None) -> Sequence[Raw]:
         return _CONTAINED.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return ()
+
+
+def body_of(raw: Buffer) -> dict[str, Any]:
+    """A resource with all its fields, to be changed; nothing when it cannot be read."""
+    try:
+        return _BODY.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def written(body: Mapping[str, Any]) -> bytes:
+    """The JSON of a resource that was changed or made."""
+    return msgspec.json.encode(body)
+
+
+def fields_of(raw: Buffer) -> Set[str]:
+    """The names of the fields of a resource; none when it cannot be read."""
+    try:
+        return _FIELDS.decode(raw).keys()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return frozenset()
 
 
 def check_text(raw: Buffer, origin: str) -> None:
