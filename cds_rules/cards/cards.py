@@ -129,7 +129,7 @@ def _card(finding: Finding, texts: Texts, scene: Scene, sheet: _Sheet, unassesse
     )
     card: dict[str, Any] = {
         "uuid": uuid_of(identity),
-        "summary": texts.summarize(views),
+        "summary": filled.summary,
         "detail": detail,
         "indicator": finding.indicator,
         "source": {

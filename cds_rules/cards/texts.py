@@ -160,8 +160,9 @@ _NOT_KNOWN, _NO_DATE = said("not known"), said("date not known")
 
 
 class Filled(Frozen, frozen=True):
-    """The texts of one card in Markdown: lines of the blocks, empty ones left out."""
+    """The texts of one card: its summary, plain; the lines of the blocks in Markdown, empty ones left out."""
 
+    summary: str
     found: list[str]
     why: str
     consider: list[str]
@@ -193,25 +194,24 @@ class Texts:
         """Compile what a first card would compile."""
         _ = self.summary, self.detail
 
-    def summarize(self, views: Mapping[str, Any]) -> str:
+    def fill(self, views: Mapping[str, Any]) -> Filled:
+        """The texts with what stands behind their names."""
+        names = {**self._pen.for_details.globals, **views}
+        context = self.detail.new_context(
+            names, shared=True
+        )  # serves both: `Template.render` makes one a text and copies
+        found, why, consider, uncertain = "".join(self.detail.root_render_func(context)).split(_BLOCK)
+        summary = self._summarized(context, names)
+        return Filled(summary, _lines(found), " ".join(why.split()), _lines(consider), _lines(uncertain))
+
+    def _summarized(self, context: Context, names: dict[str, Any]) -> str:
         """The summary, at most 139 characters: names are shortened, then the end is cut; numbers never are."""
         text = ""
-        for limit in NAME_LIMITS:
-            text = cleaned(_rendered(self.summary, {**views, "name_limit": limit}))
+        for names["name_limit"] in NAME_LIMITS:
+            text = cleaned("".join(self.summary.root_render_func(context)))
             if len(text) <= SUMMARY_LIMIT:
                 return text
         return text[: SUMMARY_LIMIT - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
-
-    def fill(self, views: Mapping[str, Any]) -> Filled:
-        """The texts of the detail."""
-        found, why, consider, uncertain = _rendered(self.detail, views).split(_BLOCK)
-        return Filled(_lines(found), " ".join(why.split()), _lines(consider), _lines(uncertain))
-
-
-def _rendered(template: Template, views: Mapping[str, Any]) -> str:
-    """A template filled; `Template.render` would copy the views three times for it."""
-    names = {**template.environment.globals, **views}
-    return "".join(template.root_render_func(template.new_context(names, shared=True)))
 
 
 _ABOUT: Mapping[str, frozenset[str]] = {

@@ -64,9 +64,11 @@ def texts(pack: Pack, **parts: object):
 
 @given(st.text(alphabet="abc 1", max_size=400))
 def test_a_summary_fits_whatever_the_name(pack: Pack, name: str) -> None:
-    found = texts(
-        pack, summary="eGFR 28 (20 d ago): {{ name|short }}, 482 mg Mg/day - risk of magnesium accumulation"
-    ).summarize({"name": name})
+    found = (
+        texts(pack, summary="eGFR 28 (20 d ago): {{ name|short }}, 482 mg Mg/day - risk of magnesium accumulation")
+        .fill({"name": name})
+        .summary
+    )
     assert len(found) <= SUMMARY_LIMIT
     assert found.startswith("eGFR 28 (20 d ago): ")
     assert "482 mg Mg/day" in found
