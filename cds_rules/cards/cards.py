@@ -209,17 +209,22 @@ class _Sheet:
         self._scene = scene
         self._states = {each.source.reference: each.state for each in scene.chart.medications if each.state != "active"}
         self._lines: dict[Source, tuple[str, str]] = {}
-        products = scene.views["magnesium"].sources
+        self._products = [(escaped(each.name), each.source) for each in scene.views["magnesium"].sources]
         values = (*scene.views["labs"].values(), scene.views["kidney"])
-        self._places = [
-            *((escaped(each.name), (each.source,)) for each in products),
-            # a word of its own: "5 mmol/L" does not stand in "4.5 mmol/L"
-            *((f" {escaped(scene.language.say(each.words))}", each.shown_sources) for each in values),
+        # words hold their age: a text without it does not show them, and most values need none
+        self._values = [
+            ("" if each.shown_days is None else escaped(scene.language.ago(each.shown_days)), each) for each in values
         ]
 
     def shown(self, text: str) -> Iterator[Source]:
         """Where the magnesium products, laboratory values and the kidney function stand that a text shows."""
-        return (source for words, sources in self._places if words in text for source in sources)
+        for name, source in self._products:
+            if name in text:
+                yield source
+        for age, view in self._values:
+            # a word of its own: "5 mmol/L" does not stand in "4.5 mmol/L"
+            if age in text and f" {escaped(self._scene.language.say(view.words))}" in text:
+                yield from view.shown_sources
 
     def line(self, source: Source) -> tuple[str, str]:
         """One value as charted, in Markdown; and value and age alone, where it has both."""

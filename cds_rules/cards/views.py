@@ -511,6 +511,11 @@ class KidneyView(View):
         return self._derived.sources
 
     @property
+    def shown_days(self) -> float | None:
+        """The age that its words say, None where they say none."""
+        return None if self._derived.egfr_rounded is None else self._derived.age_days or 0.0
+
+    @property
     def _too_old(self) -> bool:
         return self._derived.tier == "UNKNOWN" and self._derived.egfr_rounded is not None
 
@@ -727,6 +732,11 @@ class LabView(View):
         """Where the value stands."""
         return (self._derived.source,)
 
+    @property
+    def shown_days(self) -> float:
+        """The age that its words say."""
+        return self._derived.age_days
+
     @cached_property
     def limits_from(self) -> Said:
         """Where the limits come from."""
@@ -757,7 +767,8 @@ def _calcium(derived: Derived) -> dict[str, View]:
         method=word(calcium.method),
         days=calcium.age_days,
     )
-    return {"calcium": View(calcium, words=words, method=word(calcium.method), shown_sources=calcium.sources)}
+    shown = {"words": words, "shown_sources": calcium.sources, "shown_days": calcium.age_days}
+    return {"calcium": View(calcium, method=word(calcium.method), **shown)}
 
 
 class SymptomView(View):

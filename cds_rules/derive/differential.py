@@ -34,18 +34,18 @@ DRUG_LINES = frozenset(text for text, _ in _DRUGS)
 """The lines of the checklist that name drugs."""
 _CONDITIONS = (
     (
-        ("dehydration",),
+        "dehydration",
         said("dehydration or volume loss (vomiting, diarrhoea, heat), which disturbs electrolytes and triggers cramps"),
     ),
-    (("muscle-overuse",), said("overuse or unaccustomed exercise")),
-    (("pad",), said("peripheral artery disease: exertional calf pain relieved by rest; pulses, ankle-brachial index")),
-    (("cirrhosis",), said("cirrhosis")),
-    (("neuropathy",), said("neuropathy")),
-    (("lumbar-stenosis",), said("lumbar stenosis")),
-    (("motor-neuron-disease",), said("motor neuron disease (fasciculation, wasting: neurology)")),
-    (("hypothyroidism",), said("hypothyroidism")),
-    (("diabetes",), said("diabetes")),
-    (("vitamin-d-deficiency",), said("vitamin D deficiency")),
+    ("muscle-overuse", said("overuse or unaccustomed exercise")),
+    ("pad", said("peripheral artery disease: exertional calf pain relieved by rest; pulses, ankle-brachial index")),
+    ("cirrhosis", said("cirrhosis")),
+    ("neuropathy", said("neuropathy")),
+    ("lumbar-stenosis", said("lumbar stenosis")),
+    ("motor-neuron-disease", said("motor neuron disease (fasciculation, wasting: neurology)")),
+    ("hypothyroidism", said("hypothyroidism")),
+    ("diabetes", said("diabetes")),
+    ("vitamin-d-deficiency", said("vitamin D deficiency")),
 )
 _ALWAYS = (
     said("venous thrombosis if one leg is swollen"),
@@ -164,9 +164,9 @@ class Differential:
 
     def _conditions(self) -> list[Item]:
         lines = []
-        for keys, text in _CONDITIONS:
-            found = [problem for key in keys for problem in self.record.problems.get(key, ())]
-            exertional = [each for each in self.cramps if each.timing == "exertional"] if "pad" in keys else []
+        for key, text in _CONDITIONS:
+            found = self.record.problems.get(key, ())
+            exertional = [each for each in self.cramps if each.timing == "exertional"] if key == "pad" else ()
             if not found and not exertional:
                 lines.append(_ABSENT[text])
                 continue
