@@ -16,7 +16,7 @@ from cds_rules.cards.cards import Scene, cards, not_assessed
 from cds_rules.cards.reasons import reasons
 from cds_rules.cards.texts import Texts, all_texts
 from cds_rules.cards.views import views
-from cds_rules.derive import Derived, Tables
+from cds_rules.derive import Derived, Lookups
 from cds_rules.engine.arbitration import Policy
 from cds_rules.engine.changes import Change, applied
 from cds_rules.engine.inquiry import Inquiry
@@ -125,7 +125,7 @@ class Knowledge(Frozen, frozen=True):
         return self.rulebook.policy
 
     @property
-    def tables(self) -> Tables:
+    def tables(self) -> Mapping[str, Rows]:
         """The tables of all packs by name."""
         return self.rulebook.tables
 
@@ -172,6 +172,7 @@ def build(packs: Sequence[Pack], version: str, overlay: Rows = ()) -> Knowledge:
                 next((pack.comfort_care for pack in packs if pack.comfort_care), None),
             ),
             tables,
+            Lookups.of(tables),
             decisions_of(parameters),
         ),
         languages=languages,

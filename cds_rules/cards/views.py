@@ -122,7 +122,7 @@ def vocabulary(parameters: Mapping[str, float | str] | None = None) -> Mapping[s
     Args:
         parameters: the project decisions of the packs.
     """
-    empty = derive(Chart(None), hook="patient-view", at=datetime(2000, 1, 1, tzinfo=UTC), tables={})
+    empty = derive(Chart(None), hook="patient-view", at=datetime(2000, 1, 1, tzinfo=UTC))
     labs = SimpleNamespace(**dict.fromkeys((*LABS, *VITALS), NoLab()))
     return {**views(empty, SimpleNamespace(**(parameters or {}))), "labs": labs}
 

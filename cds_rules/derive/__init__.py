@@ -9,7 +9,7 @@ Floor: derive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from cds_rules.derive.calcium import Calcium, calcium
@@ -18,12 +18,13 @@ from cds_rules.derive.differential import Differential
 from cds_rules.derive.exposure import (
     CREATININE_RAISERS,
     DIURETICS,
+    NO_LOOKUPS,
     ByClass,
     Diuretic,
     Drug,
     Interaction,
+    Lookups,
     Risk,
-    Rows,
     Spacing,
     Statin,
     by_class,
@@ -57,10 +58,6 @@ from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import Chart, Medication
 from cds_rules.vocabulary.facts import Fact
 from cds_rules.vocabulary.frozen import Frozen, replace
-
-Tables = Mapping[str, Sequence[Mapping[str, str]]]
-"""Tables of the packs by name; here `statin_interactions` (2.25), `statin_dose_limits` (2.26) and `absorption_interactions`
-(2.34) are read."""
 
 
 class Derived(Frozen, frozen=True):
@@ -166,7 +163,7 @@ def derive(
     *,
     hook: str,
     at: datetime,
-    tables: Tables,
+    lookups: Lookups = NO_LOOKUPS,
     gaps: Mapping[str, str] | None = None,
     decisions: Decisions = STANDARD,
 ) -> Derived:
@@ -176,14 +173,14 @@ def derive(
         chart: what was read; nothing in it is dated after `at`.
         hook: the CDS Hooks hook that was called.
         at: the instant of evaluation.
-        tables: the packs' tables by name.
+        lookups: what is looked up in the packs' tables.
         gaps: domain of the record (vocabulary.facts.DOMAINS) -> why it was not wholly delivered.
         decisions: what the project or the site decided.
     """
-    found = _derived(chart, hook, at, tables, gaps or {}, decisions)
+    found = _derived(chart, hook, at, lookups, gaps or {}, decisions)
     if not is_vague(chart):
         return found
-    late = _derived(read_late(chart), hook, at, tables, gaps or {}, decisions)
+    late = _derived(read_late(chart), hook, at, lookups, gaps or {}, decisions)
     facts, doubtful = joined(found.facts, late.facts)
     return replace(
         found, facts=facts, gaps={**found.gaps, **{kind: (*found.gaps.get(kind, ()), BECAUSE) for kind in doubtful}}
@@ -191,7 +188,7 @@ def derive(
 
 
 def _derived(
-    chart: Chart, hook: str, at: datetime, tables: Tables, missing: Mapping[str, str], decisions: Decisions
+    chart: Chart, hook: str, at: datetime, lookups: Lookups, missing: Mapping[str, str], decisions: Decisions
 ) -> Derived:
     """Everything of one reading of the dates."""
     record = Record(chart, hook, at, missing, decisions)
@@ -201,7 +198,7 @@ def _derived(
     mg = magnesium(classed, who, complete=record.delivered("medications"))
     kidneys = kidney(record, who)
     found_labs = labs(record, who)
-    lipid_lowering = statins(classed, _rows(tables, "statin_dose_limits"))
+    lipid_lowering = statins(classed, lookups.limits_mg)
     cramps = true_cramps(record)
     water_tablets = [
         drug for drug in classed if drug.state == "active" and drug.both and not drug.classes.isdisjoint(DIURETICS)
@@ -235,10 +232,10 @@ def _derived(
         symptoms=reported,
         toxicity=signs,
         level_measured=level_measured(record, signs),
-        interactions=interactions(_rows(tables, "statin_interactions"), taken, lipid_lowering, record.ordering)
+        interactions=interactions(lookups.interactions, taken, lipid_lowering, record.ordering)
         if lipid_lowering
         else (),
-        spacings=spacings(_rows(tables, "absorption_interactions"), taken, swallowed) if swallowed else (),
+        spacings=spacings(lookups.spacings, taken, swallowed) if swallowed else (),
         renal_risks=renal_risks(record, classed),
         deficiency_risks=deficiency_risks(record, classed),
         record=record,
@@ -246,8 +243,4 @@ def _derived(
     return replace(derived, facts=statements(derived, record, cramps))
 
 
-def _rows(tables: Tables, name: str) -> Rows:
-    return tables.get(name, ())
-
-
-__all__ = ["Derived", "Tables", "derive"]
+__all__ = ["Derived", "Lookups", "derive"]

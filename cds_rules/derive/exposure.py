@@ -37,8 +37,32 @@ _DEFICIENCY_CONDITIONS = (
 )  # fmt: skip
 _LOCAL = frozenset({"topical", "inhaled", "ophthalmic", "otic", "nasal", "rectal", "vaginal", "other"})
 _MG_OF = {"mg": 1.0, "g": 1000.0, "mcg": 0.001}
-Rows = Sequence[Mapping[str, str]]
+Row = Mapping[str, str]
+Rows = Sequence[Row]
 Reason = Literal["cramps", "malaria", "other", "none"]
+
+
+class Lookups(Frozen, frozen=True):
+    """What is looked up in the packs' tables.
+
+    interactions: statin -> partner -> row of table 2.25. limits_mg: statin -> limit of table 2.26. spacings: table 2.34.
+    """
+
+    interactions: Mapping[str, Mapping[str, Row]]
+    limits_mg: Mapping[str, float]
+    spacings: Rows
+
+    @classmethod
+    def of(cls, tables: Mapping[str, Rows]) -> Lookups:
+        """Those of tables by name."""
+        interactions: dict[str, dict[str, Row]] = {}
+        for row in tables.get("statin_interactions", ()):
+            interactions.setdefault(row["statin"], {})[row["partner"]] = row
+        limits = {row["statin"]: float(row["limit_mg"]) for row in tables.get("statin_dose_limits", ())}
+        return cls(interactions, limits, tables.get("absorption_interactions", ()))
+
+
+NO_LOOKUPS = Lookups.of({})
 
 
 def mg_of(amount: Amount) -> float | None:
@@ -268,9 +292,8 @@ class Statin(Frozen, frozen=True):
         return max(self.days - (increased - self.drug.start).total_seconds() / 86400, 0.0)
 
 
-def statins(medications: Iterable[Drug], limits: Rows) -> tuple[Statin, ...]:
-    """The statins of a record that are active, drafted or stopped within 7 days. limits: rows of table 2.26."""
-    maxima = {row["statin"]: float(row["limit_mg"]) for row in limits}
+def statins(medications: Iterable[Drug], limits_mg: Mapping[str, float]) -> tuple[Statin, ...]:
+    """The statins of a record that are active, drafted or stopped within 7 days. limits_mg: of table 2.26."""
     return tuple(
         Statin(
             drug,
@@ -282,7 +305,7 @@ def statins(medications: Iterable[Drug], limits: Rows) -> tuple[Statin, ...]:
             drug.state,
             drug.focal,
             drug.source,
-            maxima.get(drug.ingredient),
+            limits_mg.get(drug.ingredient),
         )
         for drug in medications
         if "statin" in drug.classes
@@ -320,8 +343,7 @@ def diuretics(medications: Iterable[Drug], onsets: Sequence[datetime]) -> tuple[
     """The diuretics in BOTH, judged against the onsets of true muscle cramps within 30 days (clinical specification 2.21)."""
     found = []
     for drug in medications:
-        klass = next((each for each in DIURETICS if each in drug.classes), None)
-        if klass is None or not drug.both:
+        if not drug.both or drug.classes.isdisjoint(DIURETICS):
             continue
         active = drug.state == "active"
         after = [onset for onset in onsets if drug.since(onset)] if active else []
@@ -333,7 +355,7 @@ def diuretics(medications: Iterable[Drug], onsets: Sequence[datetime]) -> tuple[
                 drug=drug,
                 name=drug.name,
                 ingredient=next(iter(drug.medication.product.ingredients), ""),
-                klass=klass,
+                klass=next(each for each in DIURETICS if each in drug.classes),
                 start=drug.start,
                 start_days=drug.start_days,
                 dose_increased=drug.dose_increased,
@@ -379,7 +401,7 @@ _STRENGTH = {"contra": 0, "avoid": 1, "cap": 2}
 
 
 def interactions(
-    rows: Rows, medications: Sequence[Drug], taken: Iterable[Statin], ordering: bool
+    rows: Mapping[str, Mapping[str, Row]], medications: Sequence[Drug], taken: Iterable[Statin], ordering: bool
 ) -> tuple[Interaction, ...]:
     """Rows of table 2.25 that apply to a statin and a partner in BOTH, the strongest first, one a pair.
 
@@ -390,14 +412,14 @@ def interactions(
     for statin in taken:
         if not statin.drug.both:
             continue
-        own = {row["partner"]: row for row in rows if row["statin"] == statin.ingredient}
+        own = rows.get(statin.ingredient, {})
         for partner in partners:
-            product = partner.medication.product
-            named = [own[each] for each in product.ingredients if each in own]
-            groups = [own[each] for each in sorted(partner.classes | product.classes) if each in own]
-            if partner is statin.drug or partner.local or not (named or groups):
+            if partner is statin.drug or partner.local:
                 continue
+            product = partner.medication.product
             # a row for the ingredient itself speaks before the row of its group (nelfinavir among protease inhibitors)
+            named = [own[each] for each in product.ingredients if each in own]
+            groups = () if named else own.keys() & (partner.classes | product.classes)
             applicable = [
                 Interaction(
                     statin=statin.ingredient,
@@ -411,7 +433,7 @@ def interactions(
                     statin_drug=statin.drug,
                     partner_drug=partner,
                 )
-                for row in named or groups
+                for row in named or (own[each] for each in sorted(groups))
             ]
             found += sorted(filter(_applies, applicable), key=_rank)[:1]
     found.sort(key=lambda each: (*_rank(each), each.statin, each.partner, each.partner_drug.source.reference))
@@ -536,14 +558,14 @@ def renal_risks(record: Record, medications: Iterable[Drug]) -> tuple[Risk, ...]
 def deficiency_risks(record: Record, medications: Sequence[Drug]) -> tuple[Risk, ...]:
     """Risks for magnesium deficiency (mg_risk, clinical specification 3.9b), one a key."""
     classes = _drug_risks(
-        (each for each in medications if "ppi" not in each.classes or each.known_days >= 90 - EPSILON), WASTING
+        [each for each in medications if "ppi" not in each.classes or each.known_days >= 90 - EPSILON], WASTING
     )
-    if not any(each.key == "cisplatin" for each in classes):
-        stopped = [
-            each
-            for each in medications
-            if "cisplatin" in each.classes and each.stopped_days is not None and each.stopped_days <= 180 + EPSILON
-        ]
+    stopped = [
+        each
+        for each in medications
+        if "cisplatin" in each.classes and each.stopped_days is not None and each.stopped_days <= 180 + EPSILON
+    ]
+    if stopped and not any(each.key == "cisplatin" for each in classes):
         classes += tuple(Risk("cisplatin", each.name, each.source, each.start_days) for each in stopped[:1])
     return (
         *classes,

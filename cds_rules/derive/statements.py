@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import cache, lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -34,8 +35,10 @@ _MEDICATIONS = "medications"
 
 
 def _number(value: float) -> float:
-    """`quantized`, by a short cut for the usual sizes."""
-    return round(value, 9) if 0.0001 <= value <= 1e12 else quantized(value)
+    """`quantized`, by short cuts for whole numbers and the usual sizes."""
+    if 0.0001 <= value <= 1e12:
+        return value + 0.0 if value % 1 == 0 else round(value, 9)
+    return quantized(value)
 
 
 def _numeric(value: float | None) -> float | None:
@@ -124,10 +127,14 @@ def _kidney(derived: Derived, record: Record) -> Fact:
 
 
 def _magnesium(derived: Derived, record: Record) -> Fact:
-    magnesium, ordering = derived.magnesium, record.ordering
     delivered = record.delivered(_MEDICATIONS)
+    in_focus = record.delivered(DRAFTS) if record.ordering else delivered
+    say = _magnesium_of if derived.magnesium.products else _no_magnesium
+    return say(derived.magnesium, record.ordering, delivered, in_focus)
+
+
+def _magnesium_of(magnesium: Magnesium, ordering: bool, delivered: bool, in_focus: bool) -> Fact:
     products, oral, intravenous = magnesium.products, magnesium.focal_oral, magnesium.focal_iv
-    in_focus = record.delivered(DRAFTS) if ordering else delivered
 
     def focal(flag: bool) -> bool | None:
         return True if flag else False if in_focus else None
@@ -190,6 +197,10 @@ def _magnesium(derived: Derived, record: Record) -> Fact:
     return Fact("magnesium", fields, magnesium.sources, own)
 
 
+_no_magnesium = cache(_magnesium_of)
+"""Of nobody who takes none is there more to say than of another."""
+
+
 def _standing(products: Iterable[Product]) -> tuple[Source, ...]:
     return tuple(dict.fromkeys(each.source for each in products))
 
@@ -211,13 +222,12 @@ Reached = bool | Callable[[datetime], bool | None] | None
 """Whether a moment is not before some starts: what holds for every moment, or how to tell."""
 
 
-def _after_any(starts: Iterable[datetime | None], without: bool | None) -> Reached:
+def _after_any(starts: Sequence[datetime | None], without: bool | None) -> Reached:
     """Whether a moment is not before one of the starts; one that is not known is always reached."""
-    listed = list(starts)
-    if not listed:
+    if not starts:
         return without
-    known = [start for start in listed if start is not None]
-    if len(known) < len(listed):
+    known = [start for start in starts if start is not None]
+    if len(known) < len(starts):
         return True
     first, day = min(known), min(start.date() for start in known)
     return lambda at: at.date() >= day or at >= first
@@ -250,10 +260,10 @@ class _Since:
             "since_magnesium": _after_all([each.start for each in oral], unsaid),
             "since_diuretic": record.ordering
             or _after_any(
-                (each.start for each in derived.diuretics if each.implicated and each.state == "active"), unsaid
+                [each.start for each in derived.diuretics if each.implicated and each.state == "active"], unsaid
             ),
             "since_statin": record.ordering
-            or _after_any((each.start for each in derived.statins if each.state != "draft"), unsaid),
+            or _after_any([each.start for each in derived.statins if each.state != "draft"], unsaid),
             "since_symptom": _after_any([max(onsets)] if onsets else (), False),
             "since_scheduled": _after_any([min(scheduled)] if scheduled else (), unsaid),
             "magnesium_started": unsaid if last is None else lambda at: last >= at.date() or unsaid,
@@ -287,12 +297,9 @@ def _labs(derived: Derived, record: Record) -> list[Fact]:
                 lab.flag,
                 (lab.source,),
                 lab.ratio if key == "ck" else None,
+                key == "potassium" and repeatedly_low(record, lab),
             )
         )
-        if key == "potassium":
-            found[-1] = Fact(
-                "lab", {**found[-1].fields, "repeatedly_low": repeatedly_low(record, lab)}, found[-1].sources
-            )
     kidney, calcium = derived.kidney, derived.calcium
     if kidney.egfr_rounded is not None and kidney.estimate is not None and kidney.age_days is not None:
         found.append(
@@ -324,6 +331,7 @@ def _lab(
     flag: str | None,
     sources: tuple[Source, ...],
     ratio: float | None = None,
+    repeatedly: bool = False,
 ) -> Fact:
     fields: dict[str, Value] = {
         "code": code,
@@ -332,7 +340,7 @@ def _lab(
         "flag": flag,
         "ratio": _numeric(ratio),
         "hemolyzed": result.hemolyzed,
-        "repeatedly_low": False,
+        "repeatedly_low": repeatedly,
         **since.fields(result.at),
     }
     return Fact("lab", fields, sources)
@@ -381,6 +389,7 @@ def slco1b1_function(record: Record) -> tuple[str, Result] | None:
 
 def _medications(derived: Derived, record: Record, cramps: Sequence[Symptom]) -> list[Fact]:
     found = []
+    onsets = [each.onset or each.recorded for each in cramps]
     for drug in derived.drugs:
         classes = drug.classes
         if not classes or (
@@ -401,12 +410,18 @@ def _medications(derived: Derived, record: Record, cramps: Sequence[Symptom]) ->
             "prn": drug.prn,
             "renewal": drug.renewal,
             "reason": drug.reason,
-            "before_cramp": followed_by_cramp(drug, (each.onset or each.recorded for each in cramps)),
+            "before_cramp": bool(onsets) and followed_by_cramp(drug, onsets),
         }
         sources = (drug.source,)
-        for each in sorted({*classes, *(parent for parent, members in _PARENTS if not classes.isdisjoint(members))}):
+        for each in _with_parents(classes):
             found.append(Fact("medication", {**fields, "class": each}, sources))  # noqa: PERF401  # a comprehension hides the sources
     return found
+
+
+@lru_cache(maxsize=1024)
+def _with_parents(classes: frozenset[str]) -> tuple[str, ...]:
+    """Classes with those that stand for them, sorted."""
+    return tuple(sorted({*classes, *(parent for parent, members in _PARENTS if not classes.isdisjoint(members))}))
 
 
 def _products(magnesium: Magnesium) -> Iterable[Fact]:

@@ -197,12 +197,12 @@ class Toxicity(Frozen, frozen=True):
     @property
     def specific_major(self) -> bool:
         """At least one specific major sign."""
-        return any(each.weight == "specific-major" for each in self.signs)
+        return "specific-major" in [each.weight for each in self.signs]
 
     @property
     def major(self) -> bool:
         """At least one major sign, specific or not."""
-        return any(each.weight != "minor" for each in self.signs)
+        return not {each.weight for each in self.signs} <= {"minor"}
 
     @property
     def present(self) -> bool:
@@ -212,7 +212,7 @@ class Toxicity(Frozen, frozen=True):
     @property
     def oldest_sign_days(self) -> float | None:
         """Age of the oldest qualifying sign."""
-        return max((each.age_days for each in self.signs), default=None)
+        return max([each.age_days for each in self.signs], default=None)
 
     @property
     def sources(self) -> tuple[Source, ...]:

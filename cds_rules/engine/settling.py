@@ -9,22 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from cds_rules.derive import Derived, Tables, derive
+from cds_rules.derive import Derived, Lookups, derive
 from cds_rules.engine.arbitration import Policy, arbitrate, silenced
 from cds_rules.engine.judging import NOTHING, Finding, Judge, Outcome, Verdict
 from cds_rules.engine.overrides import Override, heed
 from cds_rules.engine.reference import World
 from cds_rules.knowledge.decisions import Decisions
+from cds_rules.knowledge.pack import Rows
 from cds_rules.vocabulary.chart import Chart
 from cds_rules.vocabulary.frozen import Frozen, field
 
 
 class Rulebook(Frozen, frozen=True):
-    """What settles a chart: the compiled rules, the order between them, the packs' tables and decisions."""
+    """What settles a chart: the compiled rules, the order between them, the packs' tables and decisions.
+
+    lookups: what derived facts look up in the tables.
+    """
 
     judge: Judge
     policy: Policy
-    tables: Tables
+    tables: Mapping[str, Rows]
+    lookups: Lookups
     decisions: Decisions
 
     def derived(self, scenario: Scenario) -> Derived:
@@ -33,7 +38,7 @@ class Rulebook(Frozen, frozen=True):
             scenario.chart,
             hook=scenario.hook,
             at=scenario.at,
-            tables=self.tables,
+            lookups=self.lookups,
             gaps=scenario.missing,
             decisions=self.decisions,
         )

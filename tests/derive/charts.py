@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from cds_rules.derive import Derived, derive
+from cds_rules.derive import Derived, Lookups, derive
 from cds_rules.derive.record import Record
 from cds_rules.knowledge.decisions import STANDARD, Decisions
 from cds_rules.vocabulary.chart import (
@@ -164,7 +164,9 @@ def derived(
     **who: Any,
 ) -> Derived:
     missing = {domain: f"{domain} not sent" for domain in gaps}
-    return derive(chart(*entries, **who), hook=hook, at=AT, tables=tables or {}, gaps=missing, decisions=decisions)
+    return derive(
+        chart(*entries, **who), hook=hook, at=AT, lookups=Lookups.of(tables or {}), gaps=missing, decisions=decisions
+    )
 
 
 def facts(found: Derived, kind: str, **fields: Value) -> list[Fact]:

@@ -36,7 +36,7 @@ def magnesium(value: float, when: str, name: str = "g") -> dict:
 
 def fact(kind: str, *results: dict) -> Fact:
     chart = read(patient(), *results).chart
-    facts = derive(chart, hook="patient-view", at=AT, tables={}).facts
+    facts = derive(chart, hook="patient-view", at=AT).facts
     return next(each for each in facts if each.kind == kind)
 
 

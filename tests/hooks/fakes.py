@@ -14,7 +14,7 @@ from cds_rules.vocabulary.chart import Chart
 from cds_rules.vocabulary.frozen import replace
 
 AT = datetime(2026, 1, 15, 12, tzinfo=UTC)
-NOTHING = derive(Chart(None), hook="patient-view", at=AT, tables={})
+NOTHING = derive(Chart(None), hook="patient-view", at=AT)
 
 
 def card(rule: str = "mg-total-dose", **fields: Any) -> dict[str, Any]:
