@@ -363,21 +363,23 @@ def _ends(test: Comparison, present: bool) -> tuple[tuple[str, str], ...]:
 class _Group(Frozen, frozen=True):
     """Patterns that ask for the same facts, the tests of each field they name, and what the library has to be told.
 
-    columns: of each field the fields of the library that hold it (of a number those of its ends that are asked), with the
-    beginning of the member of a JSON object.
+    head: the member of a JSON object that says the kind. columns: of each field the fields of the library that hold it (of a
+    number those of its ends that are asked), with the beginning of their members.
     """
 
+    head: str
     patterns: tuple[Pattern, ...]
     fields: Mapping[str, tuple[Comparison, ...]]
     columns: tuple[tuple[str, str, str], ...]
 
     @classmethod
-    def of(cls, patterns: Iterable[Pattern], present: bool) -> _Group:
+    def of(cls, kind: str, patterns: Iterable[Pattern], present: bool) -> _Group:
         found, fields = tuple(patterns), dict[str, dict[Comparison, None]]()
         for pattern in found:
             for test in pattern.tests:
                 fields.setdefault(test.field, {})[test] = None
         return cls(
+            f'"k":"{kind}"' if present else f'"k":"~{kind}"',
             found,
             {name: tuple(tests) for name, tests in fields.items()},
             tuple(
@@ -389,7 +391,7 @@ class _Group(Frozen, frozen=True):
 
     def known(self, each: Fact) -> str:
         """What is known of a fact, as members of a JSON object, in the fields of the library."""
-        found, fields = "", each.fields
+        found, fields = self.head, each.fields
         for name, column, head in self.columns:
             value = fields[name]
             if value is not None:
@@ -434,7 +436,7 @@ class _Reader:
             constants = {None} | {_named(pattern, key) for pattern in each if key}
             groups = {
                 constant: _Group.of(
-                    (pattern for pattern in each if constant is None or _named(pattern, key) == constant), present
+                    kind, (pattern for pattern in each if constant is None or _named(pattern, key) == constant), present
                 )
                 for constant in constants
             }
@@ -459,7 +461,7 @@ class _Reader:
 
     def messages(self, world: World) -> list[str]:
         """The facts as they are, without the fields that are not known; as members of JSON objects."""
-        return [f'"k":"{each.kind}"{group.known(each)}' for each, group in self.facts(world)]
+        return [group.known(each) for each, group in self.facts(world)]
 
     def shadows(self, world: World) -> Iterator[str]:
         """The facts, once for each pattern they could pass, with their open fields set so that they do."""
@@ -470,7 +472,7 @@ class _Reader:
                 copies = {_completed(pattern, each) for pattern in group.patterns if fits(pattern, each) is UNKNOWN}
             for chosen in copies or ((),):
                 completed = "".join([f',"{column}":{_written(value)}' for column, value in chosen])
-                yield f'"k":"~{each.kind}"{known}{completed}'
+                yield known + completed
 
     def doubtful(self, world: World) -> set[Pattern]:
         """The patterns that can be unknown: of a kind with a gap, or with an open field of a fact that would decide them."""

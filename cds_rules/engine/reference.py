@@ -12,6 +12,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from functools import cache
+from itertools import count
 from typing import Any as Anything
 from typing import Literal
 
@@ -35,7 +36,7 @@ class World:
     """The facts of one evaluation by kind, and the kinds of which some may be missing.
 
     about: the facts of a kind, and of those that say what they are about the ones about each thing (a lab of some code).
-    found: the truth of each pattern that was asked for: rules share many, and each is judged once.
+    found: number of a pattern that was asked for -> its truth: rules share many, and each is judged once.
     """
 
     __slots__ = ("about", "facts", "found", "gaps")
@@ -51,7 +52,7 @@ class World:
                 for each in several:
                     self.about.setdefault((kind, each.fields[name]), []).append(each)
         self.gaps = frozenset(gaps)
-        self.found: dict[Pattern, Truth] = {}
+        self.found: dict[int, Truth] = {}
 
 
 _HOLDS: Mapping[str, Callable[[Anything, Anything], bool]] = {
@@ -131,6 +132,7 @@ def _about(pattern: Pattern) -> tuple[tuple[Value, ...], ...]:
 
 
 Meaning = Callable[[World], Truth]
+_numbers = count()
 
 
 @cache
@@ -138,17 +140,17 @@ def meaning(condition: Condition) -> Meaning:
     """What a condition means: a function from a world to a truth. Made once for a condition."""
     match condition:
         case Pattern(kind):
-            checks, about = _checks(condition), _about(condition)
+            checks, about, number = _checks(condition), _about(condition), next(_numbers)
 
             def some_fact(world: World) -> Truth:
-                best = world.found.get(condition)
+                best = world.found.get(number)
                 if best is None:
                     best = UNKNOWN if kind in world.gaps else NO
                     for place in about:
                         for each in world.about.get(place, ()):
                             if best is not YES and (found := _fits(checks, each.fields)) is not NO:
                                 best = found
-                    world.found[condition] = best
+                    world.found[number] = best
                 return best
 
             return some_fact
