@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from starlette.testclient import TestClient
 
 from cds_rules.engine.judging import Outcome
+from cds_rules.engine.reference import World
 from cds_rules.evaluate import Knowledge
 from cds_rules.service.app import create_app
 from cds_rules.service.canary import Canaries
@@ -314,8 +315,9 @@ def test_a_rule_that_no_longer_fires_makes_the_service_not_ready(
     client = TestClient(create_app(knowledge, Settings(), clock=lambda: AT), client=HERE)
     judge = type(knowledge.judge).judge
 
-    def deaf(self: Any, hook: str, facts: Any, *rest: Any) -> Any:
-        return judge(self, hook, [each for each in facts if each.kind != "kidney"], *rest)
+    def deaf(self: Any, hook: str, world: World, *rest: Any) -> Any:
+        heard = [each for kind, facts in world.facts.items() if kind != "kidney" for each in facts]
+        return judge(self, hook, World(heard, world.gaps), *rest)
 
     with monkeypatch.context() as broken:
         broken.setattr(type(knowledge.judge), "judge", deaf)
