@@ -219,12 +219,8 @@ def judge(condition: Condition, world: World) -> Judgement:
     """Judge a condition and keep the whole tree, for evidence and explanation."""
     match condition:
         case Pattern(kind):
-            checks, known = _checks(condition), world.facts.get(kind, [])
-            found = [_fits(checks, each.fields) for each in known]
-            verdict = YES if YES in found else UNKNOWN if UNKNOWN in found or kind in world.gaps else NO
-            bearing = (
-                known if verdict is NO else [each for each, one in zip(known, found, strict=True) if one is verdict]
-            )
+            verdict, known = truth(condition, world), world.facts.get(kind, [])
+            bearing = known if verdict is NO else [each for each in known if fits(condition, each) is verdict]
             return Judgement(condition, verdict, tuple(bearing))
         case Not(part):
             inner = judge(part, world)

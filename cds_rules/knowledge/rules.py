@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from typing import Literal
 
 from cds_rules.vocabulary.frozen import Frozen
@@ -223,7 +224,7 @@ class Rule(Frozen, frozen=True, cache_hash=True):
     @property
     def trigger(self) -> Condition:
         """`when` together with the lower age limit."""
-        return All((Pattern("patient", (Comparison("age_years", "ge", (float(self.age_from),)),)), self.when))
+        return _from_age(self.age_from, self.when)
 
     def conditions(self) -> Iterator[tuple[str, Condition]]:
         """Yield each condition with its name: when, level 0.., unless 0.. ."""
@@ -232,6 +233,11 @@ class Rule(Frozen, frozen=True, cache_hash=True):
             yield f"level {number}", level.when
         for number, unless in enumerate(self.unless):
             yield f"unless {number}", unless.when
+
+
+@cache
+def _from_age(years: int, when: Condition) -> Condition:
+    return All((Pattern("patient", (Comparison("age_years", "ge", (float(years),)),)), when))
 
 
 class Group(Frozen, frozen=True):
