@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_rules.engine.reference import NO, UNKNOWN, YES, World, judge, passes, truth, unknowns
-from cds_rules.knowledge.rules import ALWAYS, All, Any, Comparison, Condition, Not, Operator, Pattern
+from cds_rules.engine.reference import NO, UNKNOWN, YES, World, fits, judge, passes, truth, unknowns
+from cds_rules.knowledge.pack import Pack
+from cds_rules.knowledge.rules import ALWAYS, All, Any, Comparison, Condition, Not, Operator, Pattern, patterns
 from cds_rules.vocabulary.facts import Between, between, fact
 from cds_rules.vocabulary.frozen import replace
+from tests.engine.worlds import Worlds
 
 HIGH = Pattern("lab", (Comparison("code", "eq", ("magnesium",)), Comparison("value", "gt", (3.0,))))
 G5 = Pattern("kidney", (Comparison("tier", "eq", ("G5",)),))
@@ -29,6 +31,20 @@ def test_a_comparison_is_strict_within_the_tolerance(value: float | None, expect
 
 def test_a_value_known_to_differ_settles_a_pattern_whose_other_field_is_open() -> None:
     assert truth(HIGH, World([fact("lab", code="potassium", value=None)])) is NO
+
+
+def test_a_fact_of_which_nobody_knows_what_it_is_about_may_be_about_anything() -> None:
+    assert truth(HIGH, World([fact("lab", value=3.5)])) is UNKNOWN
+    assert truth(HIGH, World([fact("lab", value=2.5)])) is NO
+
+
+def test_a_pattern_is_as_true_as_the_fact_that_fits_it_best(pack: Pack) -> None:
+    asked = {each for rule in pack.rules for _, condition in rule.conditions() for each in patterns(condition)}
+    worlds = Worlds(pack.rules, 7)
+    for world in (worlds.draw("patient-view") for _ in range(200)):
+        for pattern in asked:
+            best = [fits(pattern, each) for each in world.facts.get(pattern.kind, ())]
+            assert truth(pattern, world) is max([*best, UNKNOWN if pattern.kind in world.gaps else NO])
 
 
 def test_a_gap_makes_absence_unknown_but_not_presence() -> None:
