@@ -4,7 +4,7 @@ A fact that has a double (a second diuretic) cannot be missed by itself. So evid
 do: a fact counts when there are others with which it can be missed, and without which it cannot; those together are a cut.
 A fact that only repeats what the others say already (a second reason, where one and the same fact gives both) is in no cut.
 
-Where no `not` of a rule has anything to deny, cuts follow from the judged tree: a fact counts when it is in a support, a
+Where no `not` of a rule has anything to deny, cuts follow from its conditions: a fact counts when it is in a support, a
 smallest set with which the rule says the same. Else facts are taken away and the rule is asked (`cuts`).
 Flows in: a rule with what was judged of it. Flows out: facts, in the order of its conditions. Floor: engine.
 """
@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
-from cds_rules.engine.reference import NO, YES, Judgement, Truth, World, fits, judge, said
+from cds_rules.engine.reference import NO, YES, Truth, World, fits, said, truth
 from cds_rules.knowledge.rules import All, Any, Condition, Not, Pattern, Rule, patterns
 from cds_rules.vocabulary.facts import Fact
 
@@ -26,18 +26,16 @@ _MOST = 300
 Supports = list[frozenset[int]]
 
 
-def evidence(rule: Rule, world: World, trigger: Judgement, chosen: int, level: Judgement) -> tuple[Fact, ...]:
-    """The evidence of a rule that fired.
-
-    Args:
-        trigger: `rule.trigger` judged. chosen: the number of the level that applies. level: that level judged.
-    """
+def evidence(rule: Rule, world: World, chosen: int) -> tuple[Fact, ...]:
+    """The evidence of a rule that fired. chosen: the number of the level that applies."""
     if any(fits(pattern, each) is not NO for pattern in denied(rule) for each in world.facts.get(pattern.kind, ())):
         facts = [each for several in world.facts.values() for each in several]
         places = frozenset().union(*cuts(rule, facts, world.gaps))
         return tuple(each for place, each in enumerate(facts) if place in places)
     known: dict[int, Fact] = {}
-    needed = frozenset().union(*_all_of([_supports(trigger, known), _of_levels(rule, world, chosen, level, known)]))
+    needed = frozenset().union(
+        *_all_of([_supports(rule.trigger, world, known), _of_levels(rule, world, chosen, known)])
+    )
     return tuple(each for key, each in known.items() if key in needed)
 
 
@@ -83,33 +81,33 @@ def denied(rule: Rule) -> tuple[Pattern, ...]:
     return tuple(dict.fromkeys(pattern for _, condition in rule.conditions() for pattern in under(condition, False)))
 
 
-def _of_levels(rule: Rule, world: World, chosen: int, level: Judgement, known: dict[int, Fact]) -> Supports:
+def _of_levels(rule: Rule, world: World, chosen: int, known: dict[int, Fact]) -> Supports:
     """Supports of this indicator: of the level that applies, and of the later ones that would give the same."""
-    indicator = rule.levels[chosen].indicator
-    found = _supports(level, known)
-    for each in rule.levels[chosen + 1 :]:
-        judged = judge(each.when, world)
-        if each.indicator == indicator:
-            found += _supports(judged, known)
-        elif judged.truth is YES:
+    level, *later = rule.levels[chosen:]
+    found = _supports(level.when, world, known)
+    for each in later:
+        if each.indicator == level.indicator:
+            found = found + _supports(each.when, world, known)
+        elif truth(each.when, world) is YES:
             break
     return _smallest(found)
 
 
-def _supports(node: Judgement, known: dict[int, Fact]) -> Supports:
+def _supports(condition: Condition, world: World, known: dict[int, Fact]) -> Supports:
     """The smallest sets of facts with which a condition is met; none where it is not. A `not` needs no facts."""
-    if node.truth is not YES:
+    if truth(condition, world) is not YES:
         return []
-    match node.condition:
-        case Pattern():
-            known |= {id(each): each for each in node.facts if id(each) not in known}
-            return [frozenset({id(each)}) for each in node.facts]
+    match condition:
+        case Pattern(kind):
+            facts = {id(each): each for each in world.facts[kind] if fits(condition, each) is YES}
+            known |= {key: each for key, each in facts.items() if key not in known}
+            return [frozenset({key}) for key in facts]
         case Not():
             return [frozenset()]
-        case All():
-            return _all_of([_supports(part, known) for part in node.parts])
-        case Any():
-            return _smallest([support for part in node.parts for support in _supports(part, known)])
+        case All(parts):
+            return _all_of([_supports(part, world, known) for part in parts])
+        case Any(parts):
+            return _smallest([support for part in parts for support in _supports(part, world, known)])
 
 
 def _all_of(parts: Iterable[Supports]) -> Supports:

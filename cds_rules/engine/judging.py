@@ -252,13 +252,9 @@ class _Grounds:
 
     def __call__(self) -> Evidence:
         if self.found is None:
-            rule, world = self.rule, self.world
-            level = judge(rule.levels[self.level].when, world)
-            asked = asked_fields(rule)
-            self.found = tuple(
-                (each, each.sources_of(asked.get(each.kind, ())))
-                for each in evidence(rule, world, judge(rule.trigger, world), self.level, level)
-            )
+            asked = asked_fields(self.rule)
+            facts = evidence(self.rule, self.world, self.level)
+            self.found = tuple((each, each.sources_of(asked.get(each.kind, ()))) for each in facts)
         return self.found
 
 
