@@ -109,11 +109,16 @@ def _order(
     patient: str,
     version: Version,
 ) -> None:
-    rows = [row for row in orders if row["offer"] == wanted.offer and row["unit"] in ("", _magnesium_unit(chart))]
+    rows = [
+        row
+        for row in orders
+        if row["offer"] == wanted.offer and (not row["unit"] or row["unit"] == _magnesium_unit(chart))
+    ]
     if not rows or not patient:
         return
     test = wanted.offer.removeprefix("order-")
-    if {order.test for order in chart.orders} & set(rows[0]["covers"].split("|")):
+    covering = rows[0]["covers"].split("|")
+    if any(order.test in covering for order in chart.orders):
         found.already_ordered.append(_WORDS[test])
         return
     if version not in _IN_VERSION:
@@ -209,7 +214,7 @@ def _change(
         body = raw.get(medication.source.reference, b"{}")
         reason = {"text": f"{finding.rule.id}: {finding.rule.title}"}
         update = body_of(body) | {"status": "stopped"}
-        if "STU3" in (version, version_of("MedicationRequest", body)):  # which has no reason for a status
+        if version == "STU3" or version_of("MedicationRequest", body) == "STU3":  # which has no reason for a status
             update["note"] = [*update.get("note", ()), reason]
         else:
             update["statusReason"] = reason

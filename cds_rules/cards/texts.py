@@ -183,12 +183,12 @@ class Texts:
     @cached_property
     def summary(self) -> Template:
         """The summary, plain text."""
-        return self._pen.for_summaries.from_string(self._summary)
+        return _compiled(self._pen.for_summaries, self._summary)
 
     @cached_property
     def detail(self) -> Template:
         """The blocks of the detail, Markdown."""
-        return self._pen.for_details.from_string(self._detail)
+        return _compiled(self._pen.for_details, self._detail)
 
     def prepare(self) -> None:
         """Compile what a first card would compile."""
@@ -212,6 +212,14 @@ class Texts:
             if len(text) <= SUMMARY_LIMIT:
                 return text
         return text[: SUMMARY_LIMIT - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
+
+
+def _compiled(environment: Environment, text: str) -> Template:
+    template = environment.from_string(text)
+    template.globals = (
+        environment.globals
+    )  # it has none of its own, and a chain of both would be walked for each context
+    return template
 
 
 _ABOUT: Mapping[str, frozenset[str]] = {
