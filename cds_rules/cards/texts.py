@@ -42,8 +42,8 @@ _UNSEEN = dict.fromkeys(code for first, last in _HIDDEN for code in range(first,
 """Control, direction, zero-width and half characters: taken out."""
 _MARKS = {mark: f"\\{mark}" for mark in "\\`*_{}[]#|~!"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MARKED = re.compile(f"[{re.escape(''.join(_MARKS))}]")
-_HARMLESS = bytes(byte for byte in range(256) if chr(byte) not in {*_MARKS, ":", "@"})
-"""Bytes of UTF-8 that mean nothing to Markdown and open no address, but for "www."."""
+_UNMARKED = bytes(byte for byte in range(256) if chr(byte) not in _MARKS)
+"""All bytes of UTF-8 that are no marks: a line that is empty without them needs no search for marks."""
 _SCHEMES = ("://", "javascript:", "data:", "vbscript:", "mailto:", "xmpp:")
 _ADDRESS = re.compile(r"(?i)(://)|\b(www)\.|(@)|\b(javascript|data|vbscript|mailto|xmpp)(:)")
 
@@ -67,10 +67,8 @@ def escaped(text: object) -> str:
     '&lt;b&gt;\\\\[x\\\\](javascript&#58;1)&lt;/b&gt;'
     """
     line = cleaned(text)
+    marked = _MARKED.sub(_with_mark, line) if line.encode().translate(None, _UNMARKED) else line  # most lines have none
     lower = line.lower()
-    if not line.encode().translate(None, _HARMLESS) and "www." not in lower:  # most lines
-        return line
-    marked = _MARKED.sub(_with_mark, line)
     if "@" in lower or "www." in lower or (":" in lower and any(map(lower.__contains__, _SCHEMES))):
         marked = _ADDRESS.sub(_without_address, marked)
     return marked

@@ -63,11 +63,14 @@ class NoLab:
     words = recent_value = short_value = said("not measured")
 
 
+_NO_LAB = NoLab()
+
+
 class LabViews(dict[str, Any]):
     """Labs by key; a key nobody measured says "not measured"."""
 
     def __missing__(self, key: str) -> NoLab:
-        return NoLab()
+        return _NO_LAB
 
     def __getattr__(self, name: str) -> Any:
         return self[name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import attrgetter
 
 from cds_rules.derive.exposure import ByClass
 from cds_rules.derive.kidneys import Kidney
@@ -15,7 +16,6 @@ from cds_rules.derive.labs import Labs
 from cds_rules.derive.patient import Patient
 from cds_rules.derive.record import EPSILON, Record
 from cds_rules.derive.symptoms import Complaint
-from cds_rules.vocabulary.chart import Source
 from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.wording import Said, joined, said
 
@@ -57,6 +57,7 @@ ADVICE = said(
     "stretching, hydration, balanced diet rich in magnesium (food needs no limit; in CKD G4-G5 ask a dietitian), suitable "
     "footwear, little alcohol; see a clinician if weakness, wasting or dark urine"
 )
+_ADVICE = said("Advice: {advice}", advice=ADVICE)
 _ON_DIALYSIS = said(
     "dialysis: cramps during sessions; ultrafiltration rate, dry weight, dialysate sodium, cool dialysate; no quinine, no "
     "blind magnesium"
@@ -74,7 +75,6 @@ class Item(Frozen, frozen=True):
     text: Said
     present: bool
     found: Said | None = None
-    sources: tuple[Source, ...] = ()
 
     @property
     def words(self) -> Said:
@@ -110,7 +110,7 @@ class Differential:
             *self._kidneys(),
             *(_ABSENT[text] for text in _ALWAYS),
         ]
-        return tuple(sorted(lines, key=lambda each: not each.present))
+        return tuple(sorted(lines, key=attrgetter("present"), reverse=True))
 
     @property
     def present(self) -> tuple[Item, ...]:
@@ -125,7 +125,7 @@ class Differential:
     @property
     def advice(self) -> Said:
         """What helps whatever the cause."""
-        return said("Advice: {advice}", advice=ADVICE)
+        return _ADVICE
 
     @property
     def found(self) -> Said:
@@ -142,12 +142,11 @@ class Differential:
     def _drugs(self) -> list[Item]:
         lines = []
         for text, classes in _DRUGS:
-            taken = [drug for key in classes for drug in self.drugs[key]]
+            taken = [drug for key in classes if key in self.drugs for drug in self.drugs[key]]
             if not taken:
                 lines.append(_ABSENT[text])
                 continue
-            names = joined(dict.fromkeys(drug.name for drug in taken), "; ")
-            lines.append(Item(text, True, names, tuple(dict.fromkeys(drug.source for drug in taken))))
+            lines.append(Item(text, True, joined(dict.fromkeys(drug.name for drug in taken), "; ")))
         return lines
 
     def _electrolytes(self) -> list[Item]:
@@ -159,7 +158,7 @@ class Differential:
                 continue
             shown = lab.source.value or said("{value} {unit}", value=lab.latest.value, unit=lab.unit)
             found = said("{value:charted}, {days:ago}", value=shown, days=lab.age_days)
-            lines.append(Item(name, True, found, lab.sources[:1]))
+            lines.append(Item(name, True, found))
         return lines
 
     def _conditions(self) -> list[Item]:
@@ -170,20 +169,19 @@ class Differential:
             if not found and not exertional:
                 lines.append(_ABSENT[text])
                 continue
-            sources = tuple(dict.fromkeys([*(each.source for each in found), *(each.source for each in exertional)]))
             notes = [each.source.label for each in found[:1] if each.source.label]
             notes += [said("exertional cramps")] if exertional else []
-            lines.append(Item(text, True, joined(notes, "; ") if notes else None, sources))
+            lines.append(Item(text, True, joined(notes, "; ") if notes else None))
         if self.patient.pregnant:
             lines.append(Item(said("pregnancy"), True))
         return lines
 
     def _kidneys(self) -> list[Item]:
         if self.kidney.tier == "DIALYSIS":
-            return [Item(_ON_DIALYSIS, True, None, self.kidney.dialysis)]
+            return [Item(_ON_DIALYSIS, True)]
         if not self.kidney.impaired:
             return [_ABSENT[_KIDNEYS]]
-        return [Item(_KIDNEYS, True, self.kidney.words, self.kidney.sources)]
+        return [Item(_KIDNEYS, True, self.kidney.words)]
 
 
 @lru_cache(maxsize=1024)

@@ -38,6 +38,9 @@ def ck_ratio(ck_u_l: float, upper_limit_u_l: float) -> float:
     return ck_u_l / upper_limit_u_l
 
 
+_PARTS = (said("onset"), said("improvement after stopping"), said("recurrence on rechallenge"))
+
+
 class SamsCi(Frozen, frozen=True):
     """A partial SAMS-CI score. missing: the parts the chart does not answer; they count 0 and no label is given."""
 
@@ -56,12 +59,8 @@ class SamsCi(Frozen, frozen=True):
     @property
     def missing(self) -> tuple[Said, ...]:
         """Parts that are not known."""
-        parts = (
-            (said("onset"), self.onset_points),
-            (said("improvement after stopping"), self.relief_points),
-            (said("recurrence on rechallenge"), self.relapse_points),
-        )
-        return tuple(name for name, points in parts if points is None)
+        points = (self.onset_points, self.relief_points, self.relapse_points)
+        return tuple(name for name, known in zip(_PARTS, points, strict=True) if known is None)
 
     @property
     def words(self) -> Said:
