@@ -54,7 +54,7 @@ class Literal(Frozen, frozen=True):
 
 Conjunction = tuple[Literal, ...]
 Mark = tuple[str, str, Constant]
-"""Something a fact shows at once: its kind, and the word or raised flag in one of its fields; "" twice: that it is there."""
+"""Something a fact shows at once: its kind, and the word or flag in one of its fields; "" twice: that it is there."""
 Marks = frozenset[Mark] | set[Mark]
 _NOTHING: Mark = ("", "", "")
 """The mark of what waits for no word and no flag; it is always there."""
@@ -260,7 +260,7 @@ def _marks(conjunction: Conjunction) -> frozenset[Mark]:
 
 
 def _is_shown(test: Comparison) -> bool:
-    return test.operator in ("eq", "in") and type(test.constants[0]) is not float and test.constants[0] is not False
+    return test.operator in ("eq", "in") and type(test.constants[0]) is not float
 
 
 class _Marks:
@@ -291,7 +291,7 @@ class _Marks:
 
 def _rarest(conjunction: Conjunction) -> Mark:
     """The mark by which a conjunction finds its ruleset: rather a word than a flag."""
-    found = [mark for mark in _marks(conjunction) if mark[1]]
+    found = [mark for mark in _marks(conjunction) if mark[1] and mark[2] is not False]
     return min(found, key=lambda mark: (type(mark[2]) is bool, *mark[:2], str(mark[2])), default=_NOTHING)
 
 
