@@ -16,8 +16,9 @@ from typing import Any, Literal
 from cds_rules.engine.overrides import covered
 from cds_rules.evaluate import Call, Evaluation
 from cds_rules.hooks.response import FINDING
+from cds_rules.hooks.wire import encode
 from cds_rules.store.keys import Keys
-from cds_rules.store.packing import as_json, memory, packed
+from cds_rules.store.packing import memory, packed
 from cds_rules.vocabulary.frozen import Frozen, field
 
 Keep = Literal["off", "hashed", "full"]
@@ -96,7 +97,7 @@ def rows(decision: Decision, keys: Keys, keep: Keep) -> tuple[dict[str, Any], li
         "status": decision.status,
         "latency_us": decision.latency_us,
         "fingerprint": evaluation.fingerprint,
-        "record": as_json(record),
+        "record": encode(record).decode(),
         "content": keys.seal(packed(call)) if keep == "full" else None,
     }
     memories = {each.rule.id: covered(each, evaluation.derived.facts, evaluation.chart) for each in evaluation.findings}
