@@ -189,15 +189,14 @@ def _block(title: str, entries: Sequence[str]) -> str:
 def _line(source: Source, at: datetime, language: Language, state: str = "") -> tuple[str, str]:
     """One value as charted, with its date, age, state and resource, in Markdown; and its value and age alone, where it has both."""
     label, value = escaped(source.label), escaped(language.charted(source.value))
-    when, age = "", ""
+    when = age = ""
     if source.when:
         days = days_between(source.when, at)
-        age = language.ago(
-            Vague(days, source.written) if source.written else days
-        )  # a date that names no day is no age
-        when = f", {source.when.strftime(language.day_format)} ({age})"
-    if source.written:
+        age = language.ago(Vague(days, source.written) if source.written else days)
+    if source.written:  # a month or a year: its age would be that date again
         when = f", {language.written(source.written)}"
+    elif source.when:
+        when = f", {source.when.strftime(language.day_format)} ({age})"
     what = f"{label}{': ' if source.label and value else ''}{value}{when}{f', {language.say(word(state))}' if state else ''}"
     return f"{what} — {escaped(source.reference)}", f"{value}, {age}" if age and source.value else ""
 

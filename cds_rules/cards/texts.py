@@ -205,7 +205,8 @@ class Texts:
     def _summarized(self, context: Context, names: dict[str, Any]) -> str:
         """The summary, at most 139 characters: names are shortened, then the end is cut; numbers never are."""
         text = ""
-        for names["name_limit"] in NAME_LIMITS:
+        for limit in NAME_LIMITS:
+            names["name_limit"] = limit
             text = cleaned("".join(self.summary.root_render_func(context)))
             if len(text) <= SUMMARY_LIMIT:
                 return text

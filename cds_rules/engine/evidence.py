@@ -28,7 +28,8 @@ Supports = list[frozenset[int]]
 
 def evidence(rule: Rule, world: World, chosen: int) -> tuple[Fact, ...]:
     """The evidence of a rule that fired. chosen: the number of the level that applies."""
-    if any(fits(pattern, each) is not NO for pattern in denied(rule) for each in world.facts.get(pattern.kind, ())):
+    deniable = [pattern for pattern in denied(rule) if truth(pattern, world) is not NO]
+    if any(fits(pattern, each) is not NO for pattern in deniable for each in world.facts.get(pattern.kind, ())):
         facts = [each for several in world.facts.values() for each in several]
         places = frozenset().union(*cuts(rule, facts, world.gaps))
         return tuple(each for place, each in enumerate(facts) if place in places)
