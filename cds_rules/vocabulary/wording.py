@@ -61,11 +61,13 @@ def _row(count: int, joint: str) -> tuple[str, tuple[str, ...]]:
 
 
 def filled(pattern: str, values: Mapping[str, object], write: Writer) -> str:
-    """A pattern with its values, each written by `write`."""
-    parts = _parts(pattern)
-    if len(parts) == 1:
-        return pattern
-    return "".join([part if part.__class__ is str else write(values[part[0]], part[1]) for part in parts])
+    """A pattern with its values, each written by `write`.
+
+    >>> filled("{share} % of {what}", {"share": 5, "what": "100%"}, lambda value, mark: str(value))
+    '5 % of 100%'
+    """
+    form, asked = _form(pattern)
+    return form % tuple([write(values[name], mark) for name, mark in asked]) if asked else pattern
 
 
 def places(pattern: str) -> frozenset[str]:
@@ -74,17 +76,14 @@ def places(pattern: str) -> frozenset[str]:
     >>> sorted(places("{a} of {b:1}"))
     ['a', 'b:1']
     """
-    return frozenset(":".join(filter(None, each)) for each in _parts(pattern) if isinstance(each, tuple))
+    return frozenset(":".join(filter(None, each)) for each in _form(pattern)[1])
 
 
 @lru_cache(maxsize=4096)
-def _parts(pattern: str) -> tuple[str | tuple[str, str], ...]:
-    found: list[str | tuple[str, str]] = []
-    end = 0
-    for match in _PLACE.finditer(pattern):
-        found += [pattern[end : match.start()], (match[1], match[2] or "")]
-        end = match.end()
-    return (*found, pattern[end:])
+def _form(pattern: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """A pattern for `%`, and the values it asks for with their marks."""
+    asked = tuple((match[1], match[2] or "") for match in _PLACE.finditer(pattern))
+    return _PLACE.sub("%s", pattern.replace("%", "%%")), asked
 
 
 def _english(value: object, mark: str) -> str:
