@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, reduce
 from json.encoder import encode_basestring_ascii
+from operator import or_
 from typing import Any as Anything
 
 from cds_rules.engine.reference import NO, UNKNOWN, YES, Truth, World, fits, passes
@@ -58,7 +59,11 @@ Mark = tuple[str, str, Constant]
 Marks = frozenset[Mark] | set[Mark]
 _NOTHING: Mark = ("", "", "")
 """The mark of what waits for no word and no flag; it is always there."""
-_Rule = tuple[str, Conjunction]
+Families = int
+"""A set of families of rules: a bit for each."""
+_SENTINEL: Families = 1
+_Rule = tuple[Families, Conjunction]
+"""One compiled rule with its family."""
 
 
 def met(condition: Condition) -> list[Conjunction]:
@@ -142,20 +147,20 @@ class _Session:
         self.rules = rules
         self._ruleset: Anything = None
         self._sessions = itertools.count()
-        self._named = {name: (name.partition("#")[0], _absent_kinds(conjunction)) for name, conjunction in rules}
-        self._named["sentinel"] = "sentinel", frozenset()
+        self._named = {f"r{n}": (family, _absent_kinds(conjunction)) for n, (family, conjunction) in enumerate(rules)}
+        self._named["sentinel"] = _SENTINEL, frozenset()
 
     def prepare(self) -> Anything:
         """The library's handle of the ruleset, which is compiled when it is first wanted; checked it was when built."""
         if self._ruleset is None:
             definition: dict[str, Anything] = {"sentinel": {"all": [{"call": {"k": "call"}}], "run": _nothing}}
-            for name, conjunction in self.rules:
+            for number, (_, conjunction) in enumerate(self.rules):
                 # dist 0: one fact may bear several patterns of a rule, as it may in the reference
-                definition[name] = {"all": list(_antecedents(conjunction)), "run": _nothing, "dist": 0}
+                definition[f"r{number}"] = {"all": list(_antecedents(conjunction)), "run": _nothing, "dist": 0}
             self._ruleset = _Ruleset(self._name, None, definition)  # kept: the handle lives as long as it does
         return self._ruleset._handle
 
-    def fire(self, world: World) -> set[str]:
+    def fire(self, world: World) -> Families:
         """Tell the library all facts, then the call; return the families of which a rule fired."""
         session = str(next(self._sessions))
         # the call goes last: absence is judged when it arrives (test_absence_ignores_the_order_of_facts)
@@ -165,16 +170,16 @@ class _Session:
         handle = self.prepare()
         try:
             _, state = _native.assert_facts(handle, f"[{told}]")  # code: "some fact matched nothing"
-            fired = set()
+            fired = 0
             _, action = _native.start_action_for_state(handle, state)
             while action:
                 family, absent = self._named[action.split('"', 2)[1]]
                 if absent.isdisjoint(world.gaps):  # what may be missing is not certainly absent
-                    fired.add(family)
+                    fired |= family
                 action = _native.complete_and_start_action(handle, state)
         except Exception as error:  # the library's messages carry facts: none may leave this place
             raise MatcherError(f"durable-rules failed with {type(error).__name__}") from None
-        if "sentinel" not in fired:  # deleting a session in which nothing fired crashes the process
+        if not fired & _SENTINEL:  # deleting a session in which nothing fired crashes the process
             raise MatcherError("durable-rules did not fire the sentinel rule")
         _native.delete_state(handle, session)
         return fired
@@ -186,32 +191,35 @@ class _Sessions:
     families: made when they are first wanted, so that a start is short.
     """
 
-    def __init__(self, name: str, families: Callable[[], Mapping[str, list[Conjunction]]]) -> None:
+    def __init__(self, name: str, families: Callable[[], Mapping[Families, list[Conjunction]]]) -> None:
         self._name = name
         self._families = families
 
     @cached_property
-    def _made(self) -> tuple[frozenset[str], tuple[_Session, ...]]:
+    def _made(self) -> tuple[Families, tuple[_Session, ...]]:
         """The families that the hook alone settles, and the rulesets of the others."""
-        families = self._families()
-        settled = frozenset(family for family, conjunctions in families.items() if () in conjunctions)
-        groups: dict[Mark, list[_Rule]] = {}
-        for family, conjunctions in families.items():
-            for number, conjunction in enumerate(conjunctions if family not in settled else ()):
-                groups.setdefault(_rarest(conjunction), []).append((f"{family}#{number}", conjunction))
+        settled, groups = 0, dict[Mark, list[_Rule]]()
+        for family, conjunctions in self._families().items():
+            if () in conjunctions:
+                settled |= family
+                continue
+            for conjunction in conjunctions:
+                groups.setdefault(_rarest(conjunction), []).append((family, conjunction))
         # backwards: what waits for nothing comes last, when most conditions are settled without it
         packed = [*_packed(groups)][::-1]
         return settled, tuple(_Session(f"{self._name} {number}", each) for number, each in enumerate(packed))
 
     @cached_property
-    def _openings(self) -> Mapping[Mark, Sequence[tuple[int, str, frozenset[Mark]]]]:
-        """By its rarest mark each rule's place among the rulesets, family, and all marks it waits for."""
-        found: dict[Mark, dict[tuple[int, str, frozenset[Mark]], None]] = {}
+    def _openings(self) -> tuple[tuple[Families, ...], Mapping[Mark, Sequence[tuple[int, Families, frozenset[Mark]]]]]:
+        """Of each ruleset the families that wait for no mark; of the others, by the rarest: place, family, all their marks."""
+        always, found = [0 for _ in self._made[1]], dict[Mark, dict[tuple[int, Families, frozenset[Mark]], None]]()
         for place, session in enumerate(self._made[1]):
-            for name, conjunction in session.rules:
-                opening = place, name.partition("#")[0], _marks(conjunction)
-                found.setdefault(_rarest(conjunction), {})[opening] = None
-        return {mark: tuple(openings) for mark, openings in found.items()}
+            for family, conjunction in session.rules:
+                if marks := _marks(conjunction):
+                    found.setdefault(_rarest(conjunction), {})[place, family, marks] = None
+                else:
+                    always[place] |= family
+        return tuple(always), {mark: tuple(openings) for mark, openings in found.items()}
 
     def prepare(self) -> None:
         """Compile what a first call would compile."""
@@ -219,27 +227,25 @@ class _Sessions:
             session.prepare()
         _ = self._openings
 
-    def fire(
-        self, world: World, marks: Marks, asked: Iterable[tuple[str, ...]], doubtful: Set[str] = frozenset()
-    ) -> set[str]:
+    def fire(self, world: World, marks: Marks, asked: Iterable[Families], doubtful: Families = 0) -> Families:
         """The families of which a rule fired, as far as it matters; those the hook alone settles included.
 
         Args:
             marks: of the facts. asked: families that are of interest together: of those of which one cannot fire any more
             and is not doubtful, the others do not matter.
         """
-        settled, sessions = self._made
-        fired = set(settled)
-        waiting: list[set[str]] = [set() for _ in sessions]
+        fired, sessions = self._made
+        always, openings = self._openings
+        waiting = list(always)
         for mark in marks:
-            for place, family, opening in self._openings.get(mark, ()):
+            for place, family, opening in openings.get(mark, ()):
                 if opening <= marks:
-                    waiting[place].add(family)
+                    waiting[place] |= family
         for place, session in enumerate(sessions):
             if waiting[place]:
-                possible = fired.union(doubtful, *waiting[place:])
-                asked = [families for families in asked if possible.issuperset(families)]
-                if not waiting[place].isdisjoint(itertools.chain.from_iterable(asked)):
+                possible = reduce(or_, waiting[place:], fired | doubtful)
+                asked = [families for families in asked if families & possible == families]
+                if waiting[place] & reduce(or_, asked, 0):
                     fired |= session.fire(world)
         return fired
 
@@ -537,9 +543,9 @@ class Matcher:
     """
 
     def __init__(self, name: str, conditions: Mapping[str, Condition], call: Fact) -> None:
-        parts: dict[Condition, str] = {}
+        parts: dict[Condition, Families] = {}
         self._parts = {
-            key: tuple(parts.setdefault(part, f"p{len(parts)}") for part in _conjuncts(condition))
+            key: reduce(or_, [parts.setdefault(part, _SENTINEL << len(parts) + 1) for part in _conjuncts(condition)], 0)
             for key, condition in conditions.items()
         }
         self._conditions = {key: part for part, key in parts.items()}
@@ -554,7 +560,7 @@ class Matcher:
         )
 
     @cached_property
-    def _about(self) -> Mapping[str, frozenset[Pattern]]:
+    def _about(self) -> Mapping[Families, frozenset[Pattern]]:
         """The patterns of each part that ask for facts."""
         return {
             key: frozenset(pattern for pattern in patterns(part) if pattern.kind != "call")
@@ -588,14 +594,15 @@ class Matcher:
         doubtful = None if certain else self._asked.doubtful(world)
         if not doubtful:
             fired = self._met.fire(world, marks, self._parts.values())
-            return {name: YES if fired.issuperset(parts) else NO for name, parts in self._parts.items()}
-        open_parts = {part for part, about in self._about.items() if not doubtful.isdisjoint(about)}
-        fired = self._met.fire(world, marks, self._parts.values(), open_parts)
-        left = fired | open_parts
-        unknown = {part for parts in self._parts.values() if left.issuperset(parts) for part in parts} - fired
-        unknown -= self._refuted.fire(world, marks, [(part,) for part in unknown])
+            return {name: YES if fired & parts == parts else NO for name, parts in self._parts.items()}
+        opened = reduce(or_, [part for part, about in self._about.items() if not doubtful.isdisjoint(about)], 0)
+        fired = self._met.fire(world, marks, self._parts.values(), opened)
+        left = fired | opened
+        unknown = reduce(or_, [parts for parts in self._parts.values() if left & parts == parts], 0) & ~fired
+        unknown &= ~self._refuted.fire(world, marks, [part for part in self._about if part & unknown])
+        left = fired | unknown
         return {
-            name: YES if fired.issuperset(parts) else UNKNOWN if fired.union(unknown).issuperset(parts) else NO
+            name: YES if fired & parts == parts else UNKNOWN if left & parts == parts else NO
             for name, parts in self._parts.items()
         }
 
