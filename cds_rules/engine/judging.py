@@ -86,13 +86,13 @@ class Finding(Frozen, frozen=True):
 
 
 @cache
-def asked_fields(rule: Rule) -> Mapping[str, frozenset[str]]:
-    """The fields of each kind of fact that the conditions of a rule name."""
-    found: dict[str, set[str]] = {}
+def asked_fields(rule: Rule) -> Mapping[str, tuple[str, ...]]:
+    """The fields of each kind of fact that the conditions of a rule name, in their order: that of the lines of a card."""
+    found: dict[str, dict[str, None]] = {}
     for _, condition in rule.conditions():
         for pattern in patterns(condition):
-            found.setdefault(pattern.kind, set()).update(test.field for test in pattern.tests)
-    return {kind: frozenset(fields) for kind, fields in found.items()}
+            found.setdefault(pattern.kind, {}).update((test.field, None) for test in pattern.tests)
+    return {kind: tuple(fields) for kind, fields in found.items()}
 
 
 class Outcome(Frozen, frozen=True):
