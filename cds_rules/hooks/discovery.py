@@ -7,17 +7,16 @@ Floor: hooks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cds_rules.hooks.prefetch import Rows, templates
+from cds_rules.vocabulary.frozen import Frozen
 
 VERSION = "2.0.1"
 """The version of CDS Hooks that we implement."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Frozen, frozen=True):
     """One entry of discovery; its id is part of a client's configuration and never changes."""
 
     id: str

@@ -8,12 +8,12 @@ Flows in: the bytes of a body. Flows out: items, and the faults of those that ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast, get_args
 
 from cds_rules.hooks.request import BadRequest, Fault
 from cds_rules.hooks.wire import WireError, plain
+from cds_rules.vocabulary.frozen import Frozen
 
 Outcome = Literal["accepted", "overridden"]
 Dialect = Literal["overrideReason", "overrideReasons"]
@@ -24,8 +24,7 @@ MOST = 1000
 """Items of one call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Frozen, frozen=True):
     """What became of one card. place: in the list, from 0. at: when, with its zone. suggestions: ids that were accepted."""
 
     place: int

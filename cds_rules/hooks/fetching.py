@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cds_rules.evaluate import Knowledge
@@ -21,13 +20,12 @@ from cds_rules.hooks.response import judged
 from cds_rules.hooks.wire import Holder, Pointer, Raw, WireError, decode, kind, text
 from cds_rules.knowledge.rules import Rule, patterns
 from cds_rules.vocabulary.facts import KINDS
-from cds_rules.vocabulary.frozen import replace
+from cds_rules.vocabulary.frozen import Frozen, replace
 
 _QUERIES = {query.key: query for query in QUERIES}
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Frozen, frozen=True):
     """One thing to ask a FHIR server for.
 
     search: relative to the server's address. page: what is there already; its `next` is where to go on.
@@ -38,8 +36,7 @@ class Ask:
     page: Page
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Frozen, frozen=True):
     """What came of an ask: the bodies that were read, and the last page, or why there is none."""
 
     ask: Ask

@@ -7,12 +7,12 @@ Floor: hooks.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from cds_rules.vocabulary.frozen import Frozen
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+
+class Issue(Frozen, frozen=True):
     """One issue: code of FHIR's issue-type value set, text for people. Never patient data."""
 
     code: str

@@ -9,7 +9,6 @@ Floor: hooks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cds_rules.fhir import Document
@@ -21,8 +20,7 @@ Rows = Sequence[Mapping[str, str]]
 _PATIENT = "patient={{context.patientId}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Frozen, frozen=True):
     """One question to the client's FHIR server.
 
     search: parameters beside the patient. codes: keys of laboratory values and symptoms whose codes are asked for; also:

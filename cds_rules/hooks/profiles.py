@@ -7,12 +7,12 @@ card. Flows in: cards and a profile. Flows out: cards. Floor: hooks.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from cds_rules.cards.texts import escaped
 from cds_rules.hooks.feedback import Dialect
+from cds_rules.vocabulary.frozen import Frozen, replace
 from cds_rules.vocabulary.wording import said
 
 Unjudged = Literal["status", "card"]
@@ -22,8 +22,7 @@ ANY_HOST = "*"
 _BY_HAND = said("Not offered as a button here")
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Frozen, frozen=True):
     """One kind of client.
 
     actions: "create", "update", "delete", or with a type ("create:ServiceRequest"). drafts_only: update and delete name

@@ -54,8 +54,7 @@ FORMER = {"medication-prescribe": ("order-select", "order-sign"), "order-review"
 """Hooks that the hook library has given up, and those that took their place: a body of one is read at the other's address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Frozen, frozen=True):
     """One thing wrong with a request: where, what was found, what belongs there; no content of the body."""
 
     path: str

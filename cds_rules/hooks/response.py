@@ -11,7 +11,6 @@ Floor: hooks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -27,6 +26,7 @@ from cds_rules.hooks.request import BadRequest, Fault, HookRequest, read_request
 from cds_rules.hooks.wire import encode
 from cds_rules.knowledge.languages import ENGLISH, Language
 from cds_rules.vocabulary.errors import BadInput
+from cds_rules.vocabulary.frozen import Frozen
 from cds_rules.vocabulary.wording import said
 
 EVALUATION = "dev.cds-rules.evaluation"
@@ -41,8 +41,7 @@ _TOPICS = "https://cds-rules.dev/fhir/CodeSystem/rule"
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://cds-rules.dev/")
 
 
-@dataclass(frozen=True, slots=True)
-class Questions:
+class Questions(Frozen, frozen=True):
     """Where people can question a card. pages: address of the review pages; launched: the client's EHR opens them by a SMART launch."""
 
     pages: str
@@ -56,8 +55,7 @@ class Questions:
         return {"label": label, "url": f"{self.pages}/alerts/{card}", "type": "absolute"}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Frozen, frozen=True):
     """What goes back to the client, and what it rests on."""
 
     status: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
@@ -24,6 +24,7 @@ from cds_rules.review.worklist import DAYS, rule_titles
 from cds_rules.store.browse import Wanted, counted
 from cds_rules.store.report import Reception, wilson
 from cds_rules.store.rules import RuleText, reception, text_of, texts_of, versions
+from cds_rules.vocabulary.frozen import replace
 from cds_rules.vocabulary.wording import said
 
 LOOK_BACK = timedelta(days=365)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -17,10 +16,10 @@ from cds_rules.store.database import Database
 from cds_rules.store.houses import Houses, of
 from cds_rules.store.report import Reception
 from cds_rules.store.tables import alert, rule_text
+from cds_rules.vocabulary.frozen import Frozen
 
 
-@dataclass(frozen=True, slots=True)
-class RuleText:
+class RuleText(Frozen, frozen=True):
     """One rule as it was. since: when this store first met it, None for one that is not kept yet."""
 
     rule: str
@@ -35,8 +34,7 @@ class RuleText:
         return hashlib.sha256(self.text.encode(errors="surrogatepass")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Spoke:
+class Spoke(Frozen, frozen=True):
     """A version of a rule in the alerts that are kept."""
 
     version: str

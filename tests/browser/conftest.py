@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from cds_rules.service.settings import Settings
 from cds_rules.store.decisions import Caller
 from cds_rules.store.rules import remember, text_of
 from cds_rules.store.visits import Visit, begin
+from cds_rules.vocabulary.frozen import replace
 from tests.store.scenes import KEY, NOBODY, SAMPLES, decided, override, sample, store, write
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from cds_rules.hooks.profiles import SHIPPED
 from cds_rules.hooks.request import read_request
 from cds_rules.hooks.response import answered
 from cds_rules.store.store import Store
+from cds_rules.vocabulary.frozen import replace
 from tests.browser.conftest import Served, violations
 from tests.store.scenes import decided, sample, write
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cds_rules.store import reviews
 from cds_rules.store.reviews import Row, Set
 from cds_rules.store.store import Store
 from cds_rules.store.tables import alert, review_item
+from cds_rules.vocabulary.frozen import replace
 from tests.review.conftest import Browser
 from tests.store.scenes import NOBODY, decided, override, sample, store, write
 

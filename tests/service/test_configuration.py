@@ -12,6 +12,7 @@ from cds_rules.hooks.profiles import SHIPPED
 from cds_rules.service.configuration import SettingsError, fields_of, places, read_settings, reference, variable_of
 from cds_rules.service.profiles import profiles_of
 from cds_rules.service.settings import Settings
+from cds_rules.vocabulary.frozen import replace
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-that-no-message-may-ever-show"
@@ -290,7 +291,7 @@ def test_an_issuer_stands_once() -> None:
 def test_a_profile_of_the_site_begins_from_another() -> None:
     given = {"CDS_RULES_PROFILES": '{"ours": {"base": "epic", "unjudged": "card", "actions": ["create"]}}'}
     ours = profiles_of(read_settings(environment=given))["ours"]
-    assert ours == dataclasses.replace(SHIPPED["epic"], name="ours", unjudged="card", actions=frozenset({"create"}))
+    assert ours == replace(SHIPPED["epic"], name="ours", unjudged="card", actions=frozenset({"create"}))
 
 
 def test_no_two_settings_share_a_variable() -> None:
