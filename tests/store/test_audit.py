@@ -101,3 +101,49 @@ def test_no_more_goes_than_is_said(database: Database) -> None:
     with database.reading() as connection:
         assert connection.execute(select(audit_pruned)).all() == []
     assert there(database) == list(AGES)
+
+
+def test_a_row_says_no_more_than_what_is_there_to_go(database: Database) -> None:
+    looked(database, *AGES)
+    for through, before, rows in (
+        (10**9, NOW, 6),  # what is yet to come could go unsaid
+        (6, NOW, 6),  # the newest stays
+        (3, NOW - timedelta(days=365), 0),
+        (3, NOW - timedelta(days=365), 2),
+    ):
+        with pytest.raises(StoreUnavailable), database.writing() as connection:
+            connection.execute(insert(audit_pruned).values(at=NOW, before=before, through=through, rows=rows))
+    assert pruned(database) is None
+
+
+def test_what_is_young_enough_stays_wherever_it_stands(database: Database) -> None:
+    looked(database, 900, 10, 400, 1)  # a clock was wrong
+    assert prune(database, NOW, NOW - timedelta(days=365)) == 2
+    with pytest.raises(StoreUnavailable), database.writing() as connection:
+        connection.execute(delete(audit).where(audit.c.item == "/alerts/10"))
+    assert there(database) == [10, 1]
+
+
+def test_no_other_table_of_that_name_lets_rows_go(database: Database) -> None:
+    looked(database, *AGES)
+
+    def beside_it() -> None:
+        with database.writing() as connection:
+            connection.execute(text("CREATE TEMP TABLE audit_pruned (through BIGINT, before TIMESTAMP, rows BIGINT)"))
+            connection.execute(text("INSERT INTO audit_pruned VALUES (1000000000, '9999-01-01', 6)"))
+            connection.execute(text(f"DELETE FROM {'main' if database.sqlite else 'public'}.audit"))
+
+    with pytest.raises(StoreUnavailable):
+        beside_it()
+    assert there(database) == list(AGES)
+
+
+def test_no_row_is_put_in_the_place_of_another(database: Database) -> None:
+    if not database.sqlite:
+        pytest.skip("PostgreSQL has no REPLACE")
+    looked(database, *AGES)
+    prune(database, NOW, NOW - timedelta(days=365))
+    for table in ("audit", "audit_pruned"):
+        with pytest.raises(StoreUnavailable), database.writing() as connection:
+            connection.execute(text(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}"))
+    assert there(database) == [365, 30, 1]
