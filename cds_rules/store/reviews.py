@@ -158,7 +158,21 @@ def add(
     strata: Sequence[Drawn],
 ) -> int:
     """Keep a set; its items stand in the order they are given. Returns its id."""
-    sealed = [keys.seal(each.content) for each in items]
+    written = [
+        {
+            "position": position,
+            "rule": each.rule,
+            "version": each.version,
+            "stratum": each.stratum,
+            "level": each.level,
+            "hook": each.hook,
+            "weight": each.weight,
+            "content": keys.seal(each.content),
+            "card": each.card or None,
+            "patient": keys.hashed("patient", house, each.patient) if each.patient else None,
+        }
+        for position, each in enumerate(items, 1)
+    ]
     with database.alone() as connection:
         made = connection.execute(
             insert(review_set).values(
@@ -173,22 +187,8 @@ def add(
         ).inserted_primary_key
         assert made is not None
         identity: int = made[0]
-        for position, (each, content) in enumerate(zip(items, sealed, strict=True), 1):
-            connection.execute(
-                insert(review_item).values(
-                    set_id=identity,
-                    position=position,
-                    rule=each.rule,
-                    version=each.version,
-                    stratum=each.stratum,
-                    level=each.level,
-                    hook=each.hook,
-                    weight=each.weight,
-                    content=content,
-                    card=each.card or None,
-                    patient=keys.hashed("patient", house, each.patient) if each.patient else None,
-                )
-            )
+        if written:
+            connection.execute(insert(review_item), [{"set_id": identity, **each} for each in written])
         mark(connection, (each.card for each in items if each.card))
     return identity
 
