@@ -242,6 +242,37 @@ def test_all_that_is_compiled_when_first_wanted_can_be_compiled_before(knowledge
     assert all("summary" in vars(texts) for texts in knowledge.texts["de"].values())
 
 
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"timing": {"repeat": {"frequency": 2 * 10**9, "period": 1, "periodUnit": "d"}}},
+        {"timing": {"repeat": {"frequency": 1, "period": 1e-300, "periodUnit": "d"}}},
+        {"doseAndRate": [{"doseQuantity": {"value": 1e6, "unit": "tablet"}}], "timing": {"repeat": {"frequency": 10**6, "period": 1, "periodUnit": "d"}}},
+        {"doseAndRate": [{"doseQuantity": {"value": 5e6, "code": "kg", "unit": "kg"}}]},
+        {"maxDosePerPeriod": {"numerator": {"value": 1e6, "unit": "tablet"}, "denominator": {"value": 1e-300, "code": "d"}}, "asNeededBoolean": True},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("drug", ["Magnesium oxide 400 mg tablet", "Magnesium sulfate 500 mg/mL injection"])
+def test_a_dosage_nobody_can_take_is_an_amount_not_known(knowledge: Knowledge, slip: Json, drug: str) -> None:
+    usual = {
+        "doseAndRate": [{"doseQuantity": {"value": 1, "unit": "tablet" if "oxide" in drug else "mL"}}],
+        "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+        "route": {"text": "oral" if "oxide" in drug else "intravenous"},
+    }
+    evaluation = judged(knowledge, request(drug=drug, sig=usual | slip), lab(value=2.0))
+    (card,) = evaluation.cards
+    assert any(words in card["summary"] for words in ("unknown amount", "amount not known", "241 mg", "0.5 g"))
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 1e-12])
+def test_a_range_nobody_can_be_in_is_no_range(knowledge: Knowledge, limit: float) -> None:
+    statin = request(drug="Simvastatin 20 mg tablet")
+    high = lab("ck", "2157-6", 9000, "U/L", referenceRange=[{"high": {"value": limit, "unit": "U/L"}}])
+    usual = lab("ck", "2157-6", 9000, "U/L")
+    given, expected = (judged(knowledge, statin, each) for each in (high, usual))
+    assert [each["summary"] for each in given.cards] == [each["summary"] for each in expected.cards] != []
+
+
 def test_a_card_is_the_same_whatever_process_writes_it() -> None:
     program = """
 import cds_rules

@@ -38,6 +38,9 @@ _UCUM = {
     "kg": ("g", 1000.0),
 }
 _NONE = Dosage()
+_MG = {"g": 1000.0, "mcg": 0.001}
+_MOST = 1e7
+"""From here on a dose, a day's or an hour's amount (a weight in mg) is a slip: it is not known."""
 
 
 def amount(quantity: wire.Quantity | None) -> Amount | None:
@@ -48,7 +51,7 @@ def amount(quantity: wire.Quantity | None) -> Amount | None:
     >>> amount(wire.Quantity(value=2, unit="{pill}")), amount(wire.Quantity(value=0.5, code="g", unit="gram"))
     (Amount(value=2.0, unit='unit'), Amount(value=0.5, unit='g'))
     """
-    if quantity is None or quantity.value is None or not 0 < quantity.value < 1e7:
+    if quantity is None or quantity.value is None or not 0 < quantity.value < _MOST:
         return None
     value = float(quantity.value)
     for word in (quantity.code, quantity.unit):
@@ -58,10 +61,15 @@ def amount(quantity: wire.Quantity | None) -> Amount | None:
         bare = plain.strip("{}[]().").replace("(s)", "s")
         found = UNITS.get(plain) or _UCUM.get(plain) or UNITS.get(bare)
         if found is not None:
-            return Amount(value * found[1], found[0])
+            return _possible(value * found[1], found[0])
         if bare.startswith(_SOLID) or plain == "1":
             return Amount(value, "unit")
     return Amount(value, "unit") if not quantity.code and not quantity.unit else None
+
+
+def _possible(value: float, unit: str) -> Amount | None:
+    """An amount that somebody can be given."""
+    return Amount(value, unit) if 0 < value * _MG.get(unit, 1.0) < _MOST else None
 
 
 def read(reader: Reader, instructions: Sequence[wire.DosageInstruction], *, counted: bool = False) -> Dosage:
@@ -137,14 +145,18 @@ def _one(instruction: wire.DosageInstruction, counted: bool) -> Dosage:
     text = instruction.text or instruction.patientInstruction or ""
     said = parse_sig(text) if text else _NONE
     dose, rate = _structured_dose(instruction, counted)
-    per_day, once = _timing(instruction.timing)
+    timed, once = _timing(instruction.timing)
     prn = bool(instruction.asNeededBoolean or instruction.asNeededCodeableConcept)
     maximum = _ceiling(instruction)
+    dose = dose or said.dose
+    per_day = timed if timed is not None or once else said.per_day
+    if dose is not None and per_day is not None and _possible(dose.value * per_day, dose.unit) is None:
+        dose = per_day = None
     return Dosage(
-        dose=dose or said.dose,
-        per_day=per_day if per_day is not None or once else said.per_day,
+        dose=dose,
+        per_day=per_day,
         prn=prn or said.prn,
-        one_time=once or (per_day is None and said.one_time),
+        one_time=once or (timed is None and said.one_time),
         per_hour=rate or said.per_hour,
         maximum_per_day=maximum or said.maximum_per_day,
         text=text,
@@ -180,14 +192,14 @@ def _upper(span: wire.Range) -> Amount | None:
 def _per_hour(part: wire.DoseAndRate) -> Amount | None:
     if part.rateRatio is not None:
         given, lasting = amount(part.rateRatio.numerator), _days(part.rateRatio.denominator)
-        return Amount(given.value / lasting / 24, given.unit) if given and lasting else None
+        return _possible(given.value / lasting / 24, given.unit) if given and lasting else None
     rate = part.rateQuantity or (part.rateRange.high if part.rateRange else None)
     if rate is None or rate.value is None:
         return None
     unit, _, per = (rate.code or rate.unit or "").replace(" per ", "/").replace(" ", "").lower().partition("/")
     hours = {"h": 1.0, "hr": 1.0, "hour": 1.0, "min": 1 / 60, "minute": 1 / 60, "d": 24.0, "day": 24.0}.get(per)
     given = amount(wire.Quantity(value=rate.value, unit=unit))
-    return Amount(given.value / hours, given.unit) if given and hours else None
+    return _possible(given.value / hours, given.unit) if given and hours else None
 
 
 def _days(quantity: wire.Quantity | None) -> float | None:
@@ -275,5 +287,5 @@ def _ceiling(instruction: wire.DosageInstruction) -> Amount | None:
     for ratio in many(instruction.maxDosePerPeriod):
         most, lasting = amount(ratio.numerator), _days(ratio.denominator)
         if most and lasting:
-            return Amount(most.value / lasting, most.unit)
+            return _possible(most.value / lasting, most.unit)
     return None

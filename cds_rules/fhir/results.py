@@ -193,13 +193,16 @@ def _number(value: float) -> str:
 
 
 def _range(reader: Reader, key: str, part: wire.Valued, value: wire.Quantity) -> tuple[float | None, float | None]:
-    """The observation's own normal range; None where there is none or where several might be meant."""
+    """The observation's own normal range; None where there is none, where several might be meant, or no patient reaches its top."""
     ranges = [one for one in many(part.referenceRange) if _is_normal(one)]
     if len(ranges) > 1:
         ranges = [one for one in ranges if one.appliesTo is None and one.age is None]
     if len(ranges) != 1:
         return None, None
-    return _bound(reader, key, ranges[0].low, value), _bound(reader, key, ranges[0].high, value)
+    low, high = _bound(reader, key, ranges[0].low, value), _bound(reader, key, ranges[0].high, value)
+    if high is not None and not reader.terminology.plausible(key, high):
+        return None, None
+    return low, high
 
 
 def _is_normal(one: wire.ReferenceRange) -> bool:
