@@ -45,7 +45,8 @@ _MARKED = re.compile(f"[{re.escape(''.join(_MARKS))}]")
 _UNMARKED = bytes(byte for byte in range(256) if chr(byte) not in _MARKS)
 """All bytes of UTF-8 that are no marks: a line that is empty without them needs no search for marks."""
 _SCHEMES = ("://", "javascript:", "data:", "vbscript:", "mailto:", "xmpp:")
-_ADDRESS = re.compile(r"(?i)(://)|\b(www)\.|(@)|\b(javascript|data|vbscript|mailto|xmpp)(:)")
+_ADDRESS = re.compile(r"(?i)(://)|(?<![^\W_])(?:(www)\.|(javascript|data|vbscript|mailto|xmpp):)|(@)")
+"""A bare address, or a scheme: at the beginning of a word, or after a mark (GFM makes a link of "_www.example.org")."""
 
 
 def cleaned(text: object) -> str:
@@ -79,7 +80,7 @@ def _with_mark(match: re.Match[str]) -> str:
 
 
 def _without_address(match: re.Match[str]) -> str:
-    scheme, www, at, word, _ = match.groups()
+    scheme, www, word, at = match.groups()
     if scheme:
         return "&#58;//"
     if www:
