@@ -19,7 +19,7 @@ from cds_rules.store.database import Database
 from cds_rules.store.houses import Houses, of, values
 from cds_rules.store.progress import PROGRESS, Progress
 from cds_rules.store.recall import Recalled, recalled
-from cds_rules.store.tables import alert, ledger, review_item, tally
+from cds_rules.store.tables import alert, ledger, review_item, review_set, tally
 
 PAGE = 50
 """Alerts on a page."""
@@ -267,7 +267,10 @@ def find(database: Database, houses: Houses, card: str) -> Found | None:
                 .limit(NEIGHBOURS)
             ).all()
         items = connection.scalars(
-            select(review_item.c.id).where(review_item.c.card == one.card).order_by(review_item.c.id)
+            select(review_item.c.id)
+            .join_from(review_item, review_set)
+            .where(review_item.c.card == one.card, review_set.c.house == one.tenant)
+            .order_by(review_item.c.id)
         ).all()
         told, evidence = recalled(connection, decision)
     return Found(

@@ -237,6 +237,10 @@ def test_a_set_of_one_house_says_nothing_of_an_alert_of_another(database: Databa
         connection.execute(update(alert).values(card=card))
     drawn(database, [card], "north")
     assert {each.tenant: each.review for each in walked(database, None)} == {"north": "wanted", "south": "none"}
+    for house, items in (("north", 1), ("south", 0)):
+        found = find(database, frozenset({house}), card)
+        assert found
+        assert len(found.items) == items
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abc"), st.sampled_from(JUDGEMENTS)), max_size=12)
