@@ -19,7 +19,7 @@ from cds_rules.cards.texts import cleaned
 from cds_rules.replay.expectations import Difference
 from cds_rules.replay.run import Result
 from cds_rules.replay.sources import Problem
-from cds_rules.replay.summary import LEVELS, Summary
+from cds_rules.replay.summary import LEVELS, Summary, ranked
 from cds_rules.vocabulary.chart import UNREAD_REASONS
 
 _MOST_ROWS = 15
@@ -107,9 +107,9 @@ class Screen:
         if summary.cards:
             self._table("Cards", ("rule", *LEVELS, "all", "per 100 patients", "per 100 evaluations"), rows)
         counted = (
-            ("Not judged", ("rule", "because", "evaluations"), [(rule, because, count) for (rule, because), count in summary.not_judged.most_common()]),
-            ("Not used, by reason", ("reason", "meaning", "resources"), [(reason, UNREAD_REASONS.get(reason, ""), count) for reason, count in summary.unread.most_common()]),
-            ("Not understood", ("kind", "code or text", "patients"), [(kind, code, count) for (kind, code), count in summary.not_understood.most_common()]),
+            ("Not judged", ("rule", "because", "evaluations"), [(rule, because, count) for (rule, because), count in ranked(summary.not_judged)]),
+            ("Not used, by reason", ("reason", "meaning", "resources"), [(reason, UNREAD_REASONS.get(reason, ""), count) for reason, count in ranked(summary.unread)]),
+            ("Not understood", ("kind", "code or text", "patients"), [(kind, code, count) for (kind, code), count in ranked(summary.not_understood)]),
         )  # fmt: skip
         for title, columns, found in counted:
             if found:
@@ -118,17 +118,17 @@ class Screen:
         self._closing(summary)
 
     def _closing(self, summary: Summary) -> None:
-        for note, count in summary.notes.most_common(_MOST_ROWS):
+        for note, count in ranked(summary.notes)[:_MOST_ROWS]:
             self.results.print(Text(f"Note: {note}{f' ({count} patients)' if count > 1 else ''}"), soft_wrap=True)
         if summary.left_out:
             kinds = ", ".join(
-                f"{cleaned(kind) or 'without a type'} {count}" for kind, count in summary.left_out.most_common(8)
+                f"{cleaned(kind) or 'without a type'} {count}" for kind, count in ranked(summary.left_out)[:8]
             )
             self.results.print(Text(f"No rule reads: {kinds}"), soft_wrap=True)
         if summary.ignored:
-            kinds = ", ".join(f"{count} {ending}" for ending, count in summary.ignored.most_common())
+            kinds = ", ".join(f"{count} {ending}" for ending, count in ranked(summary.ignored))
             self.results.print(Text(f"Not FHIR files: {kinds}"), soft_wrap=True)
-        for condition, count in summary.disagreements.most_common():
+        for condition, count in ranked(summary.disagreements):
             self.results.print(
                 Text(f"The two matchers disagreed {count} times on {condition}; please report it", "red"),
                 soft_wrap=True,

@@ -16,7 +16,7 @@ from cds_rules.cards.cards import FINDING
 from cds_rules.knowledge.languages import Language
 from cds_rules.replay.expectations import Difference
 from cds_rules.replay.run import Result
-from cds_rules.replay.summary import LEVELS, Summary
+from cds_rules.replay.summary import LEVELS, Summary, ranked
 from cds_rules.review.pages import pieces
 from cds_rules.review.shown import ShownCard, shown_card
 from cds_rules.vocabulary.chart import UNREAD_REASONS, Unread
@@ -62,7 +62,7 @@ class ShownPatient:
     def reasons(self) -> list[tuple[str, int]]:
         """Why resources were not used, in words, with how many."""
         counts = Counter(reason for _, reason in self.unread)
-        return [(UNREAD_REASONS.get(reason, reason), count) for reason, count in counts.most_common()]
+        return [(UNREAD_REASONS.get(reason, reason), count) for reason, count in ranked(counts)]
 
     @property
     def examples(self) -> list[Unread]:

@@ -6,14 +6,25 @@ Flows in: `Done`s. Flows out: counts, and the same as rows for a table. Floor: e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from cds_rules.cards.cards import FINDING
 from cds_rules.replay.run import Done, Result
 from cds_rules.replay.sources import Plan, Problem
 
 LEVELS = ("critical", "warning", "info")
+K = TypeVar("K", str, tuple[str, str])
+
+
+def ranked(counts: Mapping[K, int]) -> list[tuple[K, int]]:
+    """Counts, the largest first and equal ones by name: two runs over the same records list them alike.
+
+    >>> ranked({"unit": 1, "no-code": 1, "status": 2})
+    [('status', 2), ('no-code', 1), ('unit', 1)]
+    """
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 
 @dataclass(slots=True)
@@ -86,7 +97,7 @@ class Summary:
         totals: Counter[str] = Counter()
         for (rule, _), count in self.cards.items():
             totals[rule] += count
-        for rule, count in sorted(totals.items(), key=lambda each: (-each[1], each[0])):
+        for rule, count in ranked(totals):
             by_level = {level: self.cards[rule, level] for level in LEVELS}
             yield rule, by_level, count, 100 * count / max(self.patients, 1), 100 * count / max(self.evaluations, 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 from tests.replay.records import bundle, condition, lab, order, patient, write
 
 
-def cds_rules(*words: str) -> subprocess.CompletedProcess[str]:
+def cds_rules(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "cds_rules.cli", *words],
         capture_output=True,
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
+        env=os.environ | environment,
     )
 
 
@@ -55,6 +57,20 @@ def test_text_of_a_record_does_not_steer_the_terminal(tmp_path: Path) -> None:
     done = cds_rules("replay", str(path), "--each")
     assert "evil" in done.stdout
     assert not set("\x1b\x07\u202e") & set(done.stdout + done.stderr)
+
+
+def test_two_runs_list_the_same_in_the_same_order(tmp_path: Path) -> None:
+    laboratory = {"category": [{"coding": [{"code": "laboratory"}]}]}
+    unknown = [lab(code=f"999{number}-1", id=f"o{number}", **laboratory) for number in range(12)]
+    refused = [lab(id="a", status="preliminary"), lab(id="b", value=9000), lab(id="c", unit="furlong")]
+    write(tmp_path / "a.json", bundle(patient(), *unknown, *refused))
+    tables = [
+        cds_rules("replay", str(tmp_path / "a.json"), PYTHONHASHSEED=seed).stdout.partition("1 patient")[0]
+        for seed in ("1", "2", "3")
+    ]
+    assert "9990-1" in tables[0]
+    assert "implausible" in tables[0]
+    assert tables == [tables[0]] * 3
 
 
 def test_several_processes_give_what_one_gives(tmp_path: Path) -> None:
