@@ -4,13 +4,15 @@ Full validation takes a tenth of a millisecond a resource and more, and its libr
 names the fields of a type with the narrow forms of values nobody doubts, as the classes of that library declare them
 (fhir/shape_table.py is written from them). What fits is valid; what does not is left to full validation, which alone
 refuses (test_what_fits_a_shape_is_valid).
-Bytes flow in, a yes or "do not know" flows out. Floor: fhir.
+Bytes flow in, a yes or "do not know" flows out. They are made by the import of this module, which is left to the first
+who asks: it is once, whatever threads ask at once. Two that made them would fill in each other's types, and msgspec crashes
+on half of one. Floor: fhir.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, reduce
+from functools import reduce
 from operator import or_
 from typing import Annotated, Any
 
@@ -43,7 +45,7 @@ PRIMITIVES: dict[str, Any] = {
 
 def fits(kind: str, raw: bytes) -> bool:
     """Whether a resource of a type has a shape that is valid beyond doubt; False: full validation decides."""
-    decoder = _decoders().get(kind)
+    decoder = _DECODERS.get(kind)
     if decoder is None:
         return False
     try:
@@ -51,15 +53,6 @@ def fits(kind: str, raw: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
-
-
-@cache
-def _decoders() -> dict[str, msgspec.json.Decoder[Any]]:
-    elements = {name: _struct(name, words) for name, words in ELEMENTS.items()}
-    resources = {name: _struct(name, words, name) for name, words in RESOURCES.items()}
-    # msgspec looks here for the types that fields name: an Extension holds Extensions
-    globals().update(PRIMITIVES, **elements, **resources, Resource=reduce(or_, resources.values()))
-    return {name: msgspec.json.Decoder(struct) for name, struct in resources.items()}
 
 
 def _struct(name: str, words: str, tag: str | None = None) -> Any:
@@ -97,3 +90,14 @@ def _choosing(choices: list[tuple[bool, list[str]]]) -> Callable[[Any], None]:
                 raise ValueError
 
     return check
+
+
+def _decoders() -> dict[str, msgspec.json.Decoder[Any]]:
+    elements = {name: _struct(name, words) for name, words in ELEMENTS.items()}
+    resources = {name: _struct(name, words, name) for name, words in RESOURCES.items()}
+    # msgspec looks here for the types that fields name: an Extension holds Extensions
+    globals().update(PRIMITIVES, **elements, **resources, Resource=reduce(or_, resources.values()))
+    return {name: msgspec.json.Decoder(struct) for name, struct in resources.items()}
+
+
+_DECODERS = _decoders()

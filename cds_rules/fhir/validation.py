@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from cds_rules.fhir import shapes, versions
+from cds_rules.fhir import versions
 from cds_rules.fhir.resource_types import RESOURCE_TYPES
 from cds_rules.fhir.versions import Version
 from cds_rules.fhir.wire import SHAPES, Misfit, body_of, decode_resource, fields_of, head, kind_of, written
@@ -100,6 +100,8 @@ def why_invalid(raw: bytes) -> str | None:
     A required choice that only says why it is absent (`_effectiveDateTime` with a data-absent-reason) is accepted: FHIR
     allows it, the library does not.
     """
+    from cds_rules.fhir import shapes
+
     kind = kind_of(raw) or head(raw).resourceType
     if not isinstance(kind, str):
         return "no resourceType"

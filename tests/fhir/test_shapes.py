@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,3 +111,22 @@ def test_what_has_no_shape_is_left_to_full_validation(kind: str) -> None:
 
 def test_the_table_is_what_the_installed_library_says() -> None:
     assert shape_table.PLACE.read_text("utf-8") == shape_table.written(), "run python -m tests.fhir.shape_table"
+
+
+def test_shapes_are_made_once_however_many_threads_ask_first() -> None:
+    """Two that made them at once shared types that were half made, and the process crashed."""
+    program = """
+import sys, threading
+from cds_rules.fhir.validation import why_invalid
+sys.setswitchinterval(1e-6)
+together, found = threading.Barrier(4), []
+def ask():
+    together.wait()
+    found.append(why_invalid(b'{"resourceType":"Patient","gender":"male"}'))
+threads = [threading.Thread(target=ask) for _ in range(4)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+print(found, 'fhir.resources' in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "[None, None, None, None] False"), done.stderr
