@@ -186,7 +186,7 @@ def _magnesium_of(magnesium: Magnesium, ordering: bool, delivered: bool, in_focu
     }
     by_mouth, by_vein = _standing(magnesium.oral), _standing(each for each in products if each.kind == "iv")
     own = {
-        **dict.fromkeys(("total_mg", "at_least", "source_count", "over_limit", "both_oral"), by_mouth),
+        **dict.fromkeys(("total_mg", "amount_mg", "source_count", "over_limit", "both_oral"), by_mouth),
         **dict.fromkeys(
             ("focal_oral", "heavy", "focal_binder_only", "focal_supplement", "focal_start_days"), _standing(oral)
         ),

@@ -66,6 +66,13 @@ def test_facts_carry_their_sources() -> None:
     assert all(each.sources for each in found if each.kind != "call")
 
 
+def test_what_is_swallowed_in_all_stands_where_it_is_swallowed() -> None:
+    (total,) = facts(derived(oxide(400, 2), sulfate_iv()), "magnesium")
+    assert total.own is not None
+    assert total.own.keys() <= KINDS["magnesium"].fields.keys()
+    assert total.sources_of(["amount_mg"]) == total.sources_of(["total_mg"]) != total.sources
+
+
 def test_an_empty_chart_says_what_is_absent() -> None:
     found = derived()
     assert found.gaps == {}
