@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, delete,
 from cds_rules.store.database import Database
 from cds_rules.store.errors import StoreError
 from cds_rules.store.keys import Keys
-from cds_rules.store.tables import alert, chain, feedback, ledger, review_item, review_set
+from cds_rules.store.tables import adjudication, alert, chain, feedback, ledger, reading, review_item, review_set
 
 Written = tuple[dict[str, Any], list[dict[str, Any]]]
 _PAGE = 500
@@ -310,6 +310,7 @@ def forget(database: Database, keys: Keys, now: datetime, hashes: Sequence[str],
             answered += connection.execute(
                 delete(feedback).where(feedback.c.card.in_(cards), feedback.c.tenant == tenant)
             ).rowcount
+        _unsay(connection, hashes)
         _empty_copies(connection, alert.c.patient.in_(hashes))
         connection.execute(delete(alert).where(alert.c.patient.in_(hashes)))
         connection.execute(
@@ -319,6 +320,14 @@ def forget(database: Database, keys: Keys, now: datetime, hashes: Sequence[str],
         connection.execute(update(ledger).where(ledger.c.patient.in_(hashes)).values(**nothing))
         append(connection, keys, [_own_record("forgotten", now, {"rows": list(part)}) for part in _in_parts(rows)])
     return {"decisions": len(rows), "alerts": len(alerts), "feedback": answered}
+
+
+def _unsay(connection: Connection, hashes: Sequence[str]) -> None:
+    """Remove what reviewers wrote about a patient, who may be named there; their answers stay."""
+    cards = select(alert.c.card).where(alert.c.patient.in_(hashes))
+    items = select(review_item.c.id).where(review_item.c.patient.in_(hashes) | review_item.c.card.in_(cards))
+    for table in (reading, adjudication):
+        connection.execute(update(table).where(table.c.item_id.in_(items)).values(comment=null()))
 
 
 def _in_parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -159,6 +159,22 @@ def test_a_patient_is_forgotten_in_review_sets_too(database: Database, first: in
     assert seen.content is None
 
 
+def test_what_reviewers_wrote_of_a_patient_is_forgotten_and_their_answers_stay(database: Database, first: int) -> None:
+    other = reviews.items(database, 1, "x")[1].id
+    for item in (first, other):
+        reviews.read(database, KEYS, item, None, found("ada", "yes", comment="Mrs Smith"))
+        reviews.read(database, KEYS, item, None, found("ben", "no", comment="Mrs Smith too"))
+        assert reviews.adjudicate(database, KEYS, item, None, found("cleo", "yes", comment="Smith, as both say"))
+    forget(database, KEYS, AT, KEYS.hashes("patient", "", "p0"))
+    gone, kept = (reviews.item(database, KEYS, item, None, "ada") for item in (first, other))
+    assert gone
+    assert kept
+    assert [(each.trigger, each.comment) for each in gone.both] == [("yes", ""), ("no", "")]
+    assert gone.adjudicated
+    assert (gone.adjudicated.trigger, gone.adjudicated.comment) == ("yes", "")
+    assert {each.comment for each in kept.both} == {"Mrs Smith", "Mrs Smith too"}
+
+
 def test_what_was_judged_is_kept_no_longer_than_the_store_keeps_it(database: Database, first: int) -> None:
     prune(database, KEYS, AT, decisions=AT, content=AT, answers=AT)
     seen = reviews.item(database, KEYS, first, None, "ada")
