@@ -269,7 +269,7 @@ def find(database: Database, houses: Houses, card: str) -> Found | None:
         items = connection.scalars(
             select(review_item.c.id)
             .join_from(review_item, review_set)
-            .where(review_item.c.card == one.card, review_set.c.house == one.tenant)
+            .where(review_item.c.card == one.card, *of(review_set.c.house, houses))
             .order_by(review_item.c.id)
         ).all()
         told, evidence = recalled(connection, decision)
