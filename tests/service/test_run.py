@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -175,18 +176,22 @@ def running(**variables: str) -> Iterator[tuple[subprocess.Popen[bytes], int, Ca
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {f"CDS_RULES_{name}": said for name, said in variables.items()}
+    written = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads is full some day, and the service waits
     process = subprocess.Popen(
         [sys.executable, "service.py"],
         cwd=ROOT,
         env=environment | {"CDS_RULES_SERVER_PORT": str(port)},
-        stdout=subprocess.PIPE,
+        stdout=written,
         stderr=subprocess.STDOUT,
     )
     logged: list[str] = []
 
     def log() -> str:
         if not logged:
-            logged.append(process.communicate(timeout=120)[0].decode())
+            process.wait(120)
+            with written:
+                written.seek(0)
+                logged.append(written.read().decode())
         return logged[0]
 
     try:
