@@ -175,9 +175,8 @@ def _quickest(condition: All | Any) -> tuple[Meaning, ...]:
 
     def rank(part: Condition) -> tuple[bool, int]:
         asked = list(patterns(part))
-        return {each.kind for each in asked} == {"patient"}, len(
-            asked
-        )  # what is asked of him, nearly every patient passes
+        nearly_always_met = {each.kind for each in asked} == {"patient"}
+        return nearly_always_met, len(asked)
 
     return tuple(map(meaning, sorted(flat(condition.parts), key=rank)))
 

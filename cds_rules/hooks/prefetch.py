@@ -165,7 +165,7 @@ class Delivery(Frozen, frozen=True):
     @property
     def open(self) -> bool:
         """Whether there may be more that nobody asked the FHIR server for yet, or not in vain."""
-        return not self.fetched and not self.page.refused and self.state in (State.MISSING, State.FAILED, State.PARTIAL)
+        return not (self.fetched or self.page.refused or self.page.whole)
 
 
 class Prefetch(Frozen, frozen=True):
