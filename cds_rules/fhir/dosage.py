@@ -38,7 +38,8 @@ _UCUM = {
     "kg": ("g", 1000.0),
 }
 _NONE = Dosage()
-_MG = {"g": 1000.0, "mcg": 0.001}
+MG = {"mg": 1.0, "g": 1000.0, "mcg": 0.001}
+"""Units of weight, in mg."""
 _MOST = 1e7
 """From here on a dose, a day's or an hour's amount (a weight in mg) is a slip: it is not known."""
 
@@ -69,7 +70,7 @@ def amount(quantity: wire.Quantity | None) -> Amount | None:
 
 def _possible(value: float, unit: str) -> Amount | None:
     """An amount that somebody can be given."""
-    return Amount(value, unit) if 0 < value * _MG.get(unit, 1.0) < _MOST else None
+    return Amount(value, unit) if 0 < value * MG.get(unit, 1.0) < _MOST else None
 
 
 def read(reader: Reader, instructions: Sequence[wire.DosageInstruction], *, counted: bool = False) -> Dosage:

@@ -49,7 +49,6 @@ _NOTHING_TAKEN = frozenset(("no-known-medications", "787481004"))
 _FOR = re.compile(r"(?<!not )\b(?:for|to treat|to prevent)\s+(?!\d)([a-z][a-z /-]{3,60})", re.IGNORECASE)
 _NO_DOSAGE = Dosage()
 _NO_WORDS: frozenset[str] = frozenset()
-_MG = {"mg": 1.0, "g": 1000.0, "mcg": 0.001}
 
 
 @dataclass(slots=True)
@@ -566,8 +565,8 @@ def daily_dose(medication: Medication) -> Amount | None:
     dose, per_day = medication.dosage.dose, medication.dosage.per_day
     if dose is None or per_day is None:
         return None
-    if dose.unit in _MG:
-        return Amount(dose.value * _MG[dose.unit] * per_day, "mg")
+    if dose.unit in dosages.MG:
+        return Amount(dose.value * dosages.MG[dose.unit] * per_day, "mg")
     strengths = [amount for _, amount, per in medication.product.strengths if per == dose.unit]
     if len(strengths) == 1:
         return Amount(dose.value * per_day * strengths[0], "mg")
